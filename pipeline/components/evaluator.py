@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from functools import partial
 from typing import Any, ClassVar
 
 import apache_beam as beam
@@ -19,6 +20,7 @@ from tfx.utils import io_utils, json_utils, path_utils, proto_utils
 
 from pipeline.components.blessing import bless
 from pipeline.components.seen_rows import Ingested, count_seen
+from pipeline.components.span_rows import ReadBySpan
 from pipeline.components.whole_model import check_whole, digest_on_disk
 from pipeline.config.decision import Decision
 from pipeline.config.evaluation import Evaluation
@@ -142,8 +144,8 @@ class Executor(evaluator_executor.Executor):
             for split in splits
             for split_uri in artifact_utils.get_split_uris(input_dict[standard_component_specs.EXAMPLES_KEY], split)
         ]
-        source = make_tfxio(
-            [io_utils.all_files_pattern(split_uri) for split_uri in split_uris],
+        make = partial(
+            make_tfxio,
             telemetry_descriptors=["Evaluator"],
             payload_format=examples_utils.get_payload_format(input_dict[standard_component_specs.EXAMPLES_KEY][0]),
             schema=only_needed,
@@ -152,7 +154,7 @@ class Executor(evaluator_executor.Executor):
         task, rules = settings["task"], Evaluation.model_validate(settings["evaluation"])
         own_metrics = settings.get("own_metrics", {})
         with self._make_beam_pipeline() as pipeline:
-            rows = pipeline | "ReadExamples" >> source.BeamSource(_BATCH_ROWS)
+            rows = pipeline | "ReadExamples" >> ReadBySpan(split_uris, make, _BATCH_ROWS)
             found = rows | "Evaluate" >> ScoreAndAddUp(
                 eval_config, paths, task, rules.explain, when, keep_rows=bool(own_metrics)
             )

@@ -22,7 +22,7 @@ from pipeline.config.evaluation import Explain
 from pipeline.evaluation.baselines import NETWORK
 from pipeline.evaluation.model_inputs import network_inputs
 from pipeline.evaluation.own_metrics import ScoredRows
-from pipeline.evaluation.periods import periods_of
+from pipeline.evaluation.periods import Key, periods_of, span_of_batch
 from pipeline.evaluation.row_sample import KeepSample, digests, sample_of
 from pipeline.evaluation.tallies import BLOCKS, Rows, Tally, add, rows_of
 
@@ -55,7 +55,8 @@ def ScoreAndAddUp(  # noqa: N802 (a transform)
         record_batches: the columns to slice by, as lists of at most one value, and `RAW_RECORD`.
         eval_config: says by which columns to slice, and how to ask a model; one that it does not name as its first.
         model_paths: SavedModel by name; the challenger's first.
-        when: the column of times, as the columns to slice by; None without one.
+        when: the column of times, as the columns to slice by; without one the batches may tell their span, see
+            `periods.with_span`.
         keep_rows: the tallies hold the rows, which metrics of the user's are called with.
 
     Returns:
@@ -136,13 +137,19 @@ class _ScoreAndAddUp(beam.DoFn):
                     every = np.arange(len(labels))
                     tallies = {who: tally_of(of, every, kept) for who, (of, kept) in beside.items()}
                     yield beam.pvalue.TaggedOutput(BASELINES, tallies)
-        if self._when in batch.schema.names:
-            name, of_first = next(iter(rows_by_model.items()))
-            for period, rows in periods_of(batch.column(self._when)):
-                yield beam.pvalue.TaggedOutput(PERIODS, (period, {name: tally_of(of_first, rows, scored.get(name))}))
+        name, of_first = next(iter(rows_by_model.items()))
+        for period, rows in self._periods(batch):
+            yield beam.pvalue.TaggedOutput(PERIODS, (period, {name: tally_of(of_first, rows, scored.get(name))}))
         for columns in self._slices:
             for key, rows in slices_of(batch, columns):
                 yield key, {name: tally_of(of, rows, scored.get(name)) for name, of in rows_by_model.items()}
+
+    def _periods(self, batch: pa.RecordBatch) -> Iterator[tuple[Key, Array]]:
+        """Yield the rows by time; by the span of their file where no column tells the time."""
+        if self._when in batch.schema.names:
+            yield from periods_of(batch.column(self._when))
+        elif span := span_of_batch(batch):
+            yield span, np.arange(batch.num_rows)
 
     def _prepared(
         self, answers: dict[str, Array], labels: Array, blocks: Array, weights: Array | None

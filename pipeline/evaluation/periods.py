@@ -1,8 +1,8 @@
-"""Rows by the time in which they lie, so that metrics can be told month by month, or day by day."""
+"""Rows by the time or the span in which they lie, so that metrics can be told month by month, or span by span."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -10,14 +10,17 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.config.spans import date_of
 from trainer.features import FeatureTable, Kind
 
 Array = npt.NDArray[Any]
 Key = tuple[str, int]
-"""A unit of UNITS, and its number since 1970."""
+"""A unit of UNITS, and its number since 1970; or SPAN, and the span's number."""
 
 UNITS = {"day": "D", "week": "D", "month": "M", "year": "Y"}
 """By how NumPy counts them; a week begins on a Monday."""
+SPAN = "span"
+_SPAN_COLUMN = "longhaul: span of the file"
 _BEYOND = 253_402_300_800
 """Seconds until the year 10000, which ISO 8601 does not write."""
 _MOST_DAYS = 100
@@ -49,3 +52,19 @@ def periods_of(column: pa.Array) -> Iterator[tuple[Key, Array]]:
             for place, number in enumerate(periods):
                 yield (unit, int(number)), there[member == place]
             return
+
+
+def with_span(batches: Iterable[pa.RecordBatch], span: int | None) -> Iterator[pa.RecordBatch]:
+    """Yield record batches of a span's file with a column that tells the span; as they are without a span."""
+    for batch in batches:
+        spans = pa.array([span] * batch.num_rows, pa.int64())
+        yield batch if span is None else batch.append_column(_SPAN_COLUMN, spans)
+
+
+def span_of_batch(batch: pa.RecordBatch) -> Key | None:
+    """Return the span that `with_span` told; a span that is a day as that day."""
+    if _SPAN_COLUMN not in batch.schema.names or not batch.num_rows:
+        return None
+    span = batch.column(_SPAN_COLUMN)[0].as_py()
+    day = date_of(span)
+    return (SPAN, span) if day is None else ("day", int(np.datetime64(day, "D").astype(np.int64)))

@@ -93,11 +93,16 @@ def _trees_ahead(known: Known) -> Iterator[NextStep]:
 def _drifts(known: Known) -> Iterator[NextStep]:
     """Predictions that are right at one time and wrong at another: the newest rows know more of the next ones."""
     time = known.over_time
-    if time is None or 3 * time.off <= len(time.periods) or not (edit := _newest_judge(known, time.by)):
+    if (
+        time is None
+        or time.by is None
+        or 3 * time.off <= len(time.periods)
+        or not (edit := _newest_judge(known, time.by))
+    ):
         return
     worst = max(time.periods, key=lambda one: abs(one.predicted - one.true) if one.off else -1.0)
     evidence = (
-        f"in {time.off} of {len(time.periods)} {time.unit}s the mean prediction is not what was true; farthest in that "
+        f"in {time.off} of {len(time.periods)} {time.units} the mean prediction is not what was true; farthest in that "
         f"from {worst.begins}: predicted {number(worst.predicted)}, true {number(worst.true)} "
         f"({interval(worst.true_ends)})"
     )

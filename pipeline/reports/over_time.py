@@ -1,4 +1,4 @@
-"""The judged metric by day, week, month or year, and what was predicted beside what was true then."""
+"""The judged metric by day, week, month, year or span, and what was predicted beside what was true then."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class Period:
 
 @dataclass(frozen=True)
 class OverTime:
-    """Metrics over time; `by`: the column, `unit`: day, week, month or year; `off_in_all`: whether the mean prediction
-    over all rows is not what was true."""
+    """Metrics over time; `by`: the column, None where spans tell the time; `unit`: day, week, month, year, span or
+    range of spans; `off_in_all`: whether the mean prediction over all rows is not what was true."""
 
-    by: str
+    by: str | None
     unit: str
     metric: str
     periods: list[Period]
@@ -41,13 +41,19 @@ class OverTime:
     others: tuple[str, ...] = ()
 
     @property
+    def units(self) -> str:
+        """The unit in the plural."""
+        return "ranges of spans" if self.unit == "range of spans" else f"{self.unit}s"
+
+    @property
     def off(self) -> int:
         """In how many periods the mean prediction is not what was true."""
         return sum(period.off for period in self.periods)
 
 
 def over_time(verdict: Mapping[str, Any] | None, metric: str, others: Sequence[str] = ()) -> OverTime | None:
-    """Read Evaluator's verdict; None of an older one, and where no column tells the time or all rows are of one period.
+    """Read Evaluator's verdict; None of an older one, where nothing tells the time, and where all rows are of one
+    period.
 
     Args:
         metric: the one that is judged first; `others`: further ones that are judged.

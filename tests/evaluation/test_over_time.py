@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
 
+import apache_beam as beam
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+import tensorflow as tf
+import tensorflow_model_analysis as tfma
+from apache_beam.testing.util import assert_that, equal_to
+from tensorflow_metadata.proto.v0 import schema_pb2
 
+from pipeline.components.span_rows import ReadBySpan
+from pipeline.data.shards import shard_name
+from pipeline.evaluation.columnar_metrics import _ScoreAndAddUp
 from pipeline.evaluation.over_time import MOST, joined
-from pipeline.evaluation.periods import Key, periods_of, time_column
+from pipeline.evaluation.periods import SPAN, Key, periods_of, span_of_batch, time_column, with_span
+from pipeline.evaluation.row_sample import KeepSample
 from pipeline.evaluation.standing import standing
 from pipeline.evaluation.tallies import Tally, rows_of
+from pipeline.patches.row_groups import make_tfxio
 from trainer.features import Feature, FeatureTable, Kind, Label, Storage
+from trainer.rows import to_examples
 
 LABEL = Label("late", "binary", Storage.INT, ("0", "1"))
 
@@ -126,3 +140,62 @@ def test_of_several_classes_it_is_how_often_the_likeliest_is_right() -> None:
     rows = rows_of("multiclass", labels, predictions, np.zeros(50, np.int64)).tally(np.arange(50))
     said = standing("multiclass", rows, 0.95)
     assert (round(said["predicted"], 6), said["true"], said["off"]) == (0.8, 0.4, True)
+
+
+def test_spans_tell_the_time_where_no_column_does() -> None:
+    of = {"": tally([0, 1] * 20, [0.2, 0.9] * 20)}
+    told = joined([((SPAN, 10), of), ((SPAN, 9), of), ((SPAN, 10), of)], "binary", 0.95, None)
+    assert (told["by"], told["unit"]) == (None, "span")
+    assert [(one["begins"], one["metrics"]["example_count"]) for one in told["periods"]] == [("9", 40.0), ("10", 80.0)]
+
+
+@pytest.mark.parametrize(
+    ("spans", "pairs", "unit", "begins"),
+    [
+        (MOST + 2, 20, "range of spans", ["0 to 1", "2 to 3"]),
+        (4, 8, "range of spans", ["0 to 1", "2 to 3"]),
+        (4, 20, "span", ["0", "1"]),
+    ],
+)
+def test_many_spans_or_small_ones_are_told_as_ranges(spans: int, pairs: int, unit: str, begins: list[str]) -> None:
+    of = {"": tally([0, 1] * pairs, [0.2, 0.9] * pairs)}
+    told = joined([((SPAN, span), of) for span in range(spans)], "binary", 0.95, None)
+    assert (told["unit"], [one["begins"] for one in told["periods"]][:2]) == (unit, begins)
+    assert sum(one["metrics"]["example_count"] for one in told["periods"]) == 2 * pairs * spans
+
+
+@pytest.mark.parametrize("payload", ["parquet", "tf_example"])
+def test_rows_are_read_with_the_span_of_their_file(tmp_path: Path, payload: str) -> None:
+    rows = pa.record_batch({"n": pa.array([1, 2, 3], pa.int64())})
+    for span in (3, 20_250_304, None):
+        path = tmp_path / shard_name(0, span)
+        if payload == "parquet":
+            pq.write_table(pa.Table.from_batches([rows]), path)
+        else:
+            with tf.io.TFRecordWriter(str(path)) as file:
+                for record in to_examples(rows):
+                    file.write(record)
+    schema = schema_pb2.Schema(feature=[schema_pb2.Feature(name="n", type=schema_pb2.INT)])
+    make = partial(
+        make_tfxio,
+        telemetry_descriptors=["Test"],
+        payload_format=f"FORMAT_{payload.upper()}",
+        schema=schema,
+        raw_record_column_name="raw",
+    )
+    with beam.Pipeline(runner="DirectRunner") as pipeline:
+        read = pipeline | ReadBySpan([str(tmp_path)], make, 2)
+        rows_by_span = read | beam.Map(lambda batch: (str(span_of_batch(batch)), batch.num_rows))
+        total = rows_by_span | beam.CombinePerKey(sum)
+        assert_that(total, equal_to([("('span', 3)", 3), ("('day', 20151)", 3), ("None", 3)]))
+
+
+def test_a_column_of_times_goes_before_the_span() -> None:
+    days = pa.record_batch({"left": seconds("2013-11-04", "2013-11-05")})
+    (batch,) = with_span([days], 7)
+    for when, periods in (("left", [("day", 16013), ("day", 16014)]), (None, [(SPAN, 7)])):
+        scoring = _ScoreAndAddUp(
+            tfma.EvalConfig(model_specs=[{}]), {}, "binary", KeepSample("binary", 1, 1), when, False
+        )
+        assert [key for key, _ in scoring._periods(batch)] == periods
+        assert [key for key, _ in scoring._periods(days)] == (periods if when else [])

@@ -141,3 +141,12 @@ def test_a_single_row_is_named_by_what_the_model_does_not_read() -> None:
     row = {"kind": "false positive", "key": {"left": 1383562800, "flight": 1545, "tail": EVIL, "gone": None}}
     assert row_key(row, {"left": "timestamp"}) == f"left 2013-11-04 11:00, flight 1545, tail {EVIL}"
     assert row_key({"kind": "ordinary"}, {}) == ""  # of an older evaluation
+
+
+def test_since_which_span_where_no_column_tells_the_time(tmp_path: Path) -> None:
+    spans = OVER_TIME["periods"][0] | {"begins": "9"}, OVER_TIME["periods"][1] | {"begins": "10"}
+    for unit, plural in (("span", "spans"), ("range of spans", "ranges of spans")):
+        page = page_of(tmp_path / unit, WITH_MORE | {"over_time": {"by": None, "unit": unit, "periods": list(spans)}})
+        told = " ".join(page.text["metrics"].split())
+        assert f"By {unit}, all rows that were evaluated. In 1 of 2 {plural} the mean prediction lies" in told
+        assert f"Mean truth and prediction by {unit}: apart in 1 of 2" in str(page.all("svg"))
