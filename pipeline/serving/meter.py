@@ -18,6 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.config.number_text import bound_text
 from pipeline.data.sources.meaning import Misfit
 from pipeline.serving.met import EXAMPLES, Kind
 from trainer.artifact_names import SIGNATURES_FILE
@@ -202,7 +203,7 @@ def _type(storage: Storage) -> pa.DataType:
 
 
 def _text(value: object) -> str:
-    text = f"{value:.7g}" if isinstance(value, float) else str(value)
+    text = bound_text(value) if isinstance(value, float) else str(value)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 

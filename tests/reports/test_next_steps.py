@@ -205,6 +205,9 @@ def test_a_column_is_left_out_beside_those_that_are() -> None:
     idle = EXPLANATION | {"importance": EXPLANATION["importance"] | {"features": [*whole[2:], *whole[2:]]}}
     unused = "Columns that the model does not need"
     assert unused not in {step.found for step in of(BAD, idle).next_steps}  # it would be left nothing
+    for rows in (99.0, 100.0):  # where few rows judge, all but one are within noise
+        few = BAD | {"metrics": BAD["metrics"] | {"example_count": rows}}
+        assert (unused in {step.found for step in of(few, EXPLANATION).next_steps}) == (rows >= 100)
     of_derived = of(BAD, EXPLANATION, ingestion=INGESTION | {"columns": {"wind": "float"}}).next_steps
     assert not [step for step in of_derived if " drop " in step.command]
 

@@ -89,6 +89,9 @@ def test_the_first_file_that_is_full_of_it(bad: dict[str, tuple[Run, DataVerdict
     assert now.broken[0].since == "span-13/f.parquet"
     assert now.broken[0].places[0] == "span-13/f.parquet: 900 of 900 rows"
     assert "longhaul drop --span 13 -c 'my file.yaml'" in [command.text for command in now.commands]
+    words = shlex.join([f"--feature={name}" for name in ("wind", HOSTILE)])  # not of the leak, which no schema allows
+    told = f"longhaul schema approve --reviewer NAME --note WHY {words} -c 'my file.yaml'"
+    assert told in [command.text for command in now.commands]
     assert "longhaul drop --exclude -c 'my file.yaml' -- -after" in [command.text for command in now.commands]
 
 

@@ -235,3 +235,11 @@ def test_integers_that_no_float_can_be_are_in_range_or_out_of_it(
 ) -> None:
     found = _outside(pa.array(values, pa.int64()), least, greatest).tolist()
     assert found == [row for row, one in enumerate(values) if one is not None and not least <= one <= greatest]
+
+
+@pytest.mark.parametrize(("value", "text"), [(0.1, "0.1"), (16_777_216.0, "16,777,216"), (-np.inf, "-inf")])
+def test_a_number_is_shown_with_all_of_its_digits(value: float, text: str) -> None:
+    contract: Any = SimpleNamespace(ranges={"n": (2.0, 3.0)}, unknown_rows=lambda features: {})
+    meter = Meter(contract)
+    meter.add(pa.record_batch({"n": pa.array([value], pa.float32())}))
+    assert meter.to_json()["n"] == {"out_of_range": (1, [(text, 0)])}
