@@ -34,6 +34,7 @@ from pipeline.terminal.console import console_for
 from pipeline.terminal.jobs import TaskReport, conclude, report, report_of, show
 from pipeline.terminal.screen import Screen, chatter_to
 from pipeline.workspace.lock import AT_ONCE, Wait
+from pipeline.workspace.scratch import scratch
 
 
 def vertex_of(place: Place) -> Vertex:
@@ -176,31 +177,37 @@ def emulate(
         console.print("[yellow]Note[/]      push.destination is left out: the emulator sends nothing away")
         config = config.model_copy(update={"push": Push()})
     vertex_of(config)
+    from multiprocessing.util import get_temp_dir
+
     from pipeline.runners.vertex.emulator.job import EmulatedJob, Task
     from pipeline.runners.vertex.emulator.process import run_exactly, run_in_fork, start_fork_server
 
     if fast:
-        with output_to(_chatter(config.root)):
-            start_fork_server()  # while this process imports the same, to compile
-    compiled = compile_quietly(config, console, use_cache=use_cache)
-    job, folder = compiled.job, config.root / "vertex"
-    with_parameters(job, parameters)
-    EmulatedObjects(folder).write_once(compiled.address, compiled.made_with)
-    screen = Screen(console)
+        get_temp_dir()  # the server's socket, whose address may have 107 letters, is not to lie deep in the workspace
+    log = _chatter(config.root)  # from now on there is a workspace
+    with scratch(config.root):
+        if fast:
+            with output_to(log):
+                start_fork_server()  # while this process imports the same, to compile
+        compiled = compile_quietly(config, console, use_cache=use_cache)
+        job, folder = compiled.job, config.root / "vertex"
+        with_parameters(job, parameters)
+        EmulatedObjects(folder).write_once(compiled.address, compiled.made_with)
+        screen = Screen(console)
 
-    def on_change(task: Task) -> None:
-        show(screen, steps, report(task))
+        def on_change(task: Task) -> None:
+            show(screen, steps, report(task))
 
-    emulated = EmulatedJob(job, new_job_id(config.name), folder, run_in_fork if fast else run_exactly, on_change)
-    steps = steps_of(job)
-    console.print(
-        f"[bold]{config.name}[/]  job {emulated.id}  gs:// is {escape(str(folder / 'buckets'))}", soft_wrap=True
-    )
-    screen.planned(steps)
-    try:
-        emulated.run()
-    finally:
-        screen.close_line()
+        emulated = EmulatedJob(job, new_job_id(config.name), folder, run_in_fork if fast else run_exactly, on_change)
+        steps = steps_of(job)
+        console.print(
+            f"[bold]{config.name}[/]  job {emulated.id}  gs:// is {escape(str(folder / 'buckets'))}", soft_wrap=True
+        )
+        screen.planned(steps)
+        try:
+            emulated.run()
+        finally:
+            screen.close_line()
     reports = {task.name: report(task) for task in emulated.tasks.values()}
     console.print(f"Logs      {escape(str(emulated.folder))}", soft_wrap=True)
     return conclude(console, reports)

@@ -9,6 +9,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from multiprocessing import forkserver
@@ -69,7 +70,7 @@ def run_in_fork(command: Sequence[str], log: Path, is_cancelled: Callable[[], bo
         return run_exactly(command, log, is_cancelled)
     start_fork_server()
     context = multiprocessing.get_context("forkserver")
-    process = context.Process(target=_become, args=(command[2], list(command[3:]), str(log)))
+    process = context.Process(target=_become, args=(command[2], list(command[3:]), str(log), tempfile.gettempdir()))
     process.start()
     while process.exitcode is None:
         process.join(_POLL_S)
@@ -78,8 +79,9 @@ def run_in_fork(command: Sequence[str], log: Path, is_cancelled: Callable[[], bo
     return process.exitcode
 
 
-def _become(module: str, arguments: list[str], log: str) -> None:
-    """Do in the fork what the command says."""
+def _become(module: str, arguments: list[str], log: str, temporary: str) -> None:
+    """Do in the fork what the command says; its temporary files belong to who asks, not to who started the server."""
+    os.environ["TMPDIR"] = tempfile.tempdir = temporary
     file = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     for stream in (1, 2):
         os.dup2(file, stream)
