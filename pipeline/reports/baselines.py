@@ -9,6 +9,8 @@ from pipeline.config.evaluation import lower_is_better
 from pipeline.evaluation.number_text import number
 
 _NETWORK = "network"
+_OF_CALIBRATION = ("calibration", "expected_calibration_error")
+"""A guess, which always says the mean, is as good as can be by them, and tells no row from another."""
 _REMEDY = (
     "More `trainer.epochs`, wider `trainer.hidden_units` or a `tuner` bring the network nearer:"
     " docs/model.md#when-trees-are-better"
@@ -66,7 +68,7 @@ def no_better_note(verdict: dict[str, Any]) -> str:
     judged = [rule["metric"] for rule in verdict.get("rules", []) if rule["kind"] != "gap" and not rule["on"]]
     lower = lower_is_better(verdict)
     told = [name for name in dict.fromkeys([*judged, *found.get("telling", [])]) if name in guess and name in own]
-    told = [name for name in told if name != "calibration"]  # neither of two values is the better one
+    told = [name for name in told if name not in _OF_CALIBRATION]
     reach = verdict.get("intervals") or {}
     worse = [name for name in told if not _is_better(own[name], guess[name], name in lower, reach.get(name))]
     if not worse:

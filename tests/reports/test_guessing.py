@@ -48,6 +48,15 @@ def test_of_which_metrics_it_is_said(metrics: dict[str, float], intervals: dict[
     assert told.startswith(f"no better than guessing{by}") if by else told == ""
 
 
+def test_a_guess_is_calibrated_whatever_the_model() -> None:
+    """Seen: a good model of the flights, with an error of 0.0280 where the mean of all rows has 0.0163."""
+    error, guess = "expected_calibration_error", FEW["baselines"]["metrics"]["guess"]
+    judged = FEW["rules"] + [FEW["rules"][0] | {"metric": error}]
+    good = FEW["metrics"] | {"accuracy": 0.85, "auc": 0.9, "log_loss": 0.3, error: 0.028}
+    beside = FEW["baselines"] | {"metrics": {"guess": guess | {error: 0.0163}}}
+    assert no_better_note(FEW | {"metrics": good, "intervals": {}, "rules": judged, "baselines": beside}) == ""
+
+
 def test_an_older_verdict_says_nothing() -> None:
     assert no_better_note({key: value for key, value in FEW.items() if key not in ("baselines", "rules")}) == ""
 
