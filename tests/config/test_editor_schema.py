@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 import yaml
 
@@ -20,11 +20,17 @@ from pipeline.errors import ConfigError
 from tests.config.test_yaml_file import SMALLEST
 
 WRITTEN: dict[str, Any] = json.loads(SCHEMA.read_text())
-VALIDATOR = jsonschema.Draft7Validator(WRITTEN)
+
+
+@cache
+def validator() -> Any:
+    import jsonschema
+
+    jsonschema.Draft7Validator.check_schema(WRITTEN)
+    return jsonschema.Draft7Validator(WRITTEN)
 
 
 def test_the_schema_and_the_document_say_what_the_docstrings_say() -> None:
-    jsonschema.Draft7Validator.check_schema(WRITTEN)
     made = reference.json_schema()
     assert made == WRITTEN, "run `make reference`"
     assert reference.reference(made) in reference.DOCUMENT.read_text(), "run `make reference`"
@@ -47,7 +53,7 @@ def named_by(file: Path) -> Path:
 
 def test_the_reference_names_the_schema_and_obeys_it() -> None:
     assert named_by(REFERENCE) == SCHEMA.resolve()
-    VALIDATOR.validate(parse_yaml(REFERENCE.read_text()))
+    validator().validate(parse_yaml(REFERENCE.read_text()))
 
 
 def test_what_init_writes_names_the_schema_beside_it_and_obeys_it(tmp_path: Path) -> None:
@@ -57,13 +63,13 @@ def test_what_init_writes_names_the_schema_beside_it_and_obeys_it(tmp_path: Path
     named = named_by(tmp_path / "cats.yaml")
     assert named == tmp_path / SCHEMA.name
     assert json.loads(named.read_text()) == WRITTEN
-    VALIDATOR.validate(parse_yaml((tmp_path / "cats.yaml").read_text()))
+    validator().validate(parse_yaml((tmp_path / "cats.yaml").read_text()))
 
 
 def test_a_configuration_that_says_everything_obeys_it(tmp_path: Path) -> None:
     """Every default among them."""
     whole = load(REFERENCE).model_dump(mode="json", by_alias=True)
-    VALIDATOR.validate(whole)
+    validator().validate(whole)
     file = tmp_path / "whole.yaml"
     file.write_text(yaml.safe_dump(whole))
     assert load(file).model_dump() == load(REFERENCE).model_dump()
@@ -85,7 +91,7 @@ def test_a_configuration_that_says_everything_obeys_it(tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_both_take_it(tmp_path: Path, changes: dict[str, Any]) -> None:
-    VALIDATOR.validate(with_changes(changes))
+    validator().validate(with_changes(changes))
     load(written(tmp_path, changes))
 
 
@@ -126,7 +132,7 @@ def test_both_take_it(tmp_path: Path, changes: dict[str, Any]) -> None:
     ],
 )
 def test_both_refuse_it(tmp_path: Path, changes: dict[str, Any]) -> None:
-    assert not VALIDATOR.is_valid(with_changes(changes))
+    assert not validator().is_valid(with_changes(changes))
     with pytest.raises(ConfigError):
         load(written(tmp_path, changes))
 

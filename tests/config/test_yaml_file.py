@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 import yaml
 
@@ -183,6 +182,8 @@ def test_the_documents_have_examples() -> None:
 
 @pytest.mark.parametrize("snippet", _snippets())
 def test_every_example_in_the_documents_can_be_used(tmp_path: Path, snippet: str) -> None:
+    import jsonschema
+
     document = parse_yaml(snippet)
     file = tmp_path / "cats.yaml"
     file.write_text(snippet)

@@ -11,7 +11,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import jsonschema
 import numpy as np
 import pytest
 
@@ -143,6 +142,8 @@ def test_a_folder_that_only_looks_like_a_version_is_one_model_of_version_1(
 
 @pytest.mark.slow
 def test_openapi_tells_which_rows_are_answered(server: Server) -> None:
+    import jsonschema
+
     document = server.get("/openapi.json").json()
     assert document["openapi"] == "3.1.0"
     row = document["components"]["schemas"]["Row0"]
