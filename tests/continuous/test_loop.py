@@ -307,5 +307,5 @@ def kill_at(patch: pytest.MonkeyPatch, here: World, moment: int) -> dict[str, in
     patch.setattr("pipeline.commands.approve.publish", killing(publish))
     patch.setattr(rollout, "write", killing(rollout.write))
     patch.setattr(rollout, "end", killing(rollout.end))
-    patch.setattr(levers, "roll_back", killing(levers.roll_back))
+    patch.setattr(levers, "serve_again", killing(levers.serve_again))
     return counted
