@@ -24,6 +24,7 @@ from pipeline.lineage.watching import is_number, pushed_to
 from pipeline.reports.artifacts import Artifacts
 from pipeline.serving.versions import read_manifest, serving_version
 from pipeline.terminal.screen import chatter_to
+from pipeline.watch.corrected import backtest
 from pipeline.watch.profiles import Spec
 from pipeline.watch.reference import Reference, build_reference, read_reference, write_reference
 from trainer.features import Kind
@@ -52,7 +53,7 @@ class References:
         if not version and served:
             return replace(self(served), version="")
         if is_number(version) and (found := read_reference(self._file(version))):
-            return found
+            return found if found.off is not None else self._kept(found)
         try:
             return self._make(version)
         except PipelineError as exc:
@@ -74,8 +75,11 @@ class References:
 
     def _make(self, version: str) -> Reference:
         like = self._any()  # seasons can be compared by equal bins only
-        reference = _made(self._settings, version, like.spec if like else None)
-        write_reference(reference, self._file(version))
+        return self._kept(_made(self._settings, version, like.spec if like else None))
+
+    def _kept(self, reference: Reference) -> Reference:
+        reference = replace(reference, off=backtest(reference))
+        write_reference(reference, self._file(reference.version))
         return reference
 
     def _any(self) -> Reference | None:

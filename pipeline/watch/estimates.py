@@ -29,15 +29,24 @@ _SHRINK = 1e-6
 
 
 class Estimate(NamedTuple):
-    """A metric that nobody has measured yet, and its standard error."""
+    """A metric that nobody has measured yet, its standard error, and how many errors told that (Student's t)."""
 
     value: float
     error: float
+    freedom: float = math.inf
 
     def interval(self, confidence: float) -> tuple[float, float]:
         """Return where it lies with this confidence."""
-        reach = float(normal_quantile(0.5 + confidence / 2)) * self.error
+        reach = self.reach(0.5 + confidence / 2)
         return self.value - reach, self.value + reach
+
+    def reach(self, probability: float) -> float:
+        """Return how far above the estimate this quantile of the metric is."""
+        if math.isinf(self.freedom):
+            return float(normal_quantile(probability)) * self.error
+        from scipy.special import stdtrit
+
+        return float(stdtrit(self.freedom, probability)) * self.error
 
 
 def density_ratio(reference: Array, production: Array, categorical: list[int] | None = None) -> Array:

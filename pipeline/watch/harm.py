@@ -18,7 +18,7 @@ from pipeline.watch.estimates import Estimate
 from pipeline.watch.excess import moments, promised_excess
 from pipeline.watch.realized import Realized
 from pipeline.watch.reference import Reference
-from pipeline.watch.sequences import FEWEST_ROWS, Bounds, area_and_variance, normal_quantile
+from pipeline.watch.sequences import FEWEST_ROWS, Bounds, area_and_variance
 
 LOSS, AREA, EXCESS, ESTIMATE, SLICES, SEGMENTS = 0.05, 0.05, 0.6, 0.1, 0.1, 0.1
 """How delta is shared: the tests of loss, AUC and excess, the test without labels, those of parts of the rows. Most has
@@ -182,15 +182,16 @@ def harm_by_estimate(
     used, but a test each.
     """
     tolerance = allowed(reference, may_lose)
-    reach = float(normal_quantile(1 - spent_slowly(delta * ESTIMATE, number) / len(tolerance)))
+    level = float(spent_slowly(delta * ESTIMATE, number)) / len(tolerance)
     found = []
     for metric, (promised, (rows, total, square)) in promised_of(reference).items():
         if metric not in estimates:
             continue
-        value, error = estimates[metric]
+        value, error, freedom = estimates[metric]
         lost = 1 - value if metric == "auc" else value
         variance = max(square / rows - (total / rows) ** 2, 0.0)
-        surely = lost - reach * math.hypot(error, math.sqrt(variance / rows))
+        off = Estimate(lost, math.hypot(error, math.sqrt(variance / rows)), freedom)
+        surely = lost - off.reach(1 - level)
         matters = lost - promised > tolerance[metric]
         found.append(Harm(metric, "estimate", surely if matters else min(surely, promised), promised))
     return found

@@ -11,6 +11,7 @@ import numpy as np
 from pipeline.config.watch import Watch
 from pipeline.guard.policy import Policy
 from pipeline.watch import validity
+from pipeline.watch.corrected import ENOUGH, Corrections
 from pipeline.watch.estimates import Estimate
 from pipeline.watch.harm import (
     SEGMENTS,
@@ -46,8 +47,6 @@ _BEFORE = 8
 """Windows before, by which it is told how much a column usually moves."""
 _SHOWN = 20
 _SLICES, _SEGMENTS = 60, 5
-_ENOUGH = 0.8
-"""From this share of labelled rows on, an estimate is history."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +107,7 @@ class Judge:
             reference, ordered, sorted(of_segments.items()), delivered, lambda keys: first_of_parts(keys, whole, first)
         )
         verdicts = []
+        corrections = Corrections(reference.off or {})
         for number, (window, counted) in enumerate(seen, past + 1):
             before = [one for _, one in seen[max(0, number - past - 1 - _BEFORE) : number - past - 1]]
             season = state.profile(window.first - YEAR, window.last - YEAR, None)
@@ -119,17 +119,16 @@ class Judge:
                 if counted.rows >= self.settings.min_rows and not reference.unknown:
                     estimates = self.estimate(window, version, reference)
             else:
-                estimates = {n: Estimate(*one[:2]) for n, one in known[window.first]["estimated"].items()}
+                of_before = known[window.first]["estimated"].items()
+                estimates = {name: Estimate(*(one[4:] or one[:2])) for name, one in of_before}
+            raw, estimates = estimates, corrections.put_right(estimates)
+            corrections.learn(raw, verdict["realized"])
             verdict["estimated"] = {
-                name: [
-                    round(one.value, 6),
-                    round(one.error, 6),
-                    *(round(end, 6) for end in one.interval(self.confidence)),
-                ]
+                name: [round(value, 6) for value in (*one[:2], *one.interval(self.confidence), *raw[name][:2])]
                 for name, one in estimates.items()
             }
             found = list(harms.get(window.first, []))
-            if share < _ENOUGH:
+            if share < ENOUGH:
                 found += harm_by_estimate(reference, estimates, number, self.settings.may_lose, self.settings.delta)
             verdict["harm"] = [_told(one) for one in found if np.isfinite(one.least)]
             verdict["harmful"] = any(one.harmful for one in found)

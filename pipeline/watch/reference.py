@@ -44,6 +44,8 @@ class Reference:
         importance: of columns, from the run's permutations; empty if that is not on record.
         run_id, spans: what it was trained by and on.
         excess: of two classes, center and moments of the excess over all rows (pipeline.watch.excess).
+        off: by metric how far estimates of some evaluation rows by others are off (pipeline.watch.corrected); None:
+            nobody looked yet.
         unknown: why its promise is not known; then columns and bins are those of another version.
     """
 
@@ -60,6 +62,7 @@ class Reference:
     run_id: str = ""
     spans: tuple[int, ...] = ()
     excess: tuple[float, ...] = ()
+    off: Mapping[str, Sequence[float]] | None = None
     unknown: str = ""
 
     @property
@@ -188,7 +191,7 @@ def write_reference(reference: Reference, path: Path) -> None:
     told = {
         "form": VERSION,
         **{name: getattr(reference, name) for name in ("version", "promise", "loss", "variance", "area_variance")},
-        **{name: getattr(reference, name) for name in ("rows", "importance", "run_id", "spans", "excess")},
+        **{name: getattr(reference, name) for name in ("rows", "importance", "run_id", "spans", "excess", "off")},
         "spec": reference.spec.to_json(),
     }
     table = reference.table.replace_schema_metadata({b"longhaul": json.dumps(told).encode()})

@@ -32,9 +32,15 @@ def estimates(state: State, window: Window, version: str, reference: Reference) 
     rows, scores = _sample(state, window, version, columns)
     if len(scores) < 50:
         return {}
-    weights = density_ratio(_matrix(columns, reference.table), rows, _categorical(columns))
-    of_reference, truth = reference.scores, reference.truth
-    task = reference.spec.task
+    known = matrix(columns, reference.table), reference.scores, reference.truth
+    return estimated(reference.spec.task, *known, categorical(columns), rows, scores)
+
+
+def estimated(
+    task: str, values: Array, of_reference: Array, truth: Array, places: list[int], rows: Array, scores: Array
+) -> dict[str, Estimate]:
+    """Estimate the metrics of rows with scores by others with labels, all as numbers; `places` are of categories."""
+    weights = density_ratio(values, rows, places)
     if task == "binary":
         return estimate_binary(of_reference[:, 0], truth, weights, scores[:, 0])
     surest = (of_reference[:, 0], scores[:, 0]) if task == "regression" else (of_reference.max(1), scores.max(1))
@@ -61,9 +67,7 @@ def difference(
     of_champion = np.asarray(champion(batch.drop_columns([SCORE, TRUTH])), float)
     lost = losses(task, reference.truth, of_challenger) - losses(task, reference.truth, of_champion)
     step = max(1, len(first) // MOST_ROWS)
-    weights = density_ratio(
-        _matrix(columns, reference.table), _matrix(columns, features)[::step], _categorical(columns)
-    )
+    weights = density_ratio(matrix(columns, reference.table), matrix(columns, features)[::step], categorical(columns))
 
     def surer(challenger: Array, champion: Array) -> Array:
         return np.asarray(challenger.max(axis=1) - champion.max(axis=1))
@@ -78,7 +82,8 @@ def columns_of(reference: Reference) -> list[ColumnSpec]:
     return sorted(there, key=lambda one: -importance.get(one.name, 0.0))[:MOST_COLUMNS]
 
 
-def _categorical(columns: Sequence[ColumnSpec]) -> list[int]:
+def categorical(columns: Sequence[ColumnSpec]) -> list[int]:
+    """Return the places of columns that are categories."""
     return [place for place, one in enumerate(columns) if not one.is_number]
 
 
@@ -105,7 +110,7 @@ def _sample(state: State, window: Window, version: str, columns: Sequence[Column
             places = np.flatnonzero(inside)
             places = places[:: max(1, len(places) // each)]
             if len(places):
-                rows.append(_matrix(columns, pa.Table.from_batches([batch.take(pa.array(places))])))
+                rows.append(matrix(columns, pa.Table.from_batches([batch.take(pa.array(places))])))
                 scores.append(value[places])
                 got += len(places)
             if got >= each:
@@ -125,7 +130,7 @@ def _mix(size: int) -> Array:
     return np.random.default_rng(11).integers(1, 2**63, size, dtype=np.uint64) | np.uint64(1)
 
 
-def _matrix(columns: Sequence[ColumnSpec], table: pa.Table) -> Array:
+def matrix(columns: Sequence[ColumnSpec], table: pa.Table) -> Array:
     """Return numbers, (rows, columns): NaN where one is missing, of text the place among the frequent values."""
     found = np.full((table.num_rows, len(columns)), np.nan)
     for place, spec in enumerate(columns):
