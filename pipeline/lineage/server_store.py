@@ -7,21 +7,26 @@ from __future__ import annotations
 
 import logging
 import random
+import socket
 import time
 from collections.abc import Callable, MutableMapping, MutableSequence
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import ml_metadata
 from google.protobuf.message import Message
 from ml_metadata import errors as mlmd_errors
 
-from pipeline.errors import WorkspaceError
+from pipeline.errors import LockedError, StoreAwayError, WorkspaceError
 from pipeline.lineage import long_strings, wide_numbers
 
 _Result = TypeVar("_Result")
 
 _LONGEST_WAIT_S = 10.0
+_MYSQL_SILENT = "Please ensure your MySQL server is running"
+"""What ML Metadata says where it cannot connect to MySQL, whether the server is away or refuses the password."""
 SERVER_AWAY = (
+    _MYSQL_SILENT,
     *("could not connect to server", "server closed the connection", "terminating connection", "Lost connection"),
     *("server has gone away", "Can't connect to", "Connection refused", "connection refused", "ECONNREFUSED"),
     *("the database system is starting up", "the database system is shutting down", "no connection to the server"),
@@ -44,6 +49,24 @@ _TRIES = 5
 def is_away(text: str) -> bool:
     """Return whether an error's text says that the server cannot be reached."""
     return text.strip().endswith(_WITHOUT_REASON) or any(words in text for words in SERVER_AWAY)
+
+
+def kind_of(reason: str, *, may_be_away: bool = True) -> type[WorkspaceError]:
+    """Return the class of the error that a store's reason is."""
+    return StoreAwayError if may_be_away and is_away(reason) else LockedError if is_busy(reason) else WorkspaceError
+
+
+def told_apart(reason: str, url: str | None) -> str:
+    """Return why a server could not be used: ML Metadata has the same words for one of MySQL's that is away and for one
+    that refuses the password, which is no reason to wait."""
+    if url is None or _MYSQL_SILENT not in reason:
+        return reason
+    address = urlsplit(url)
+    try:
+        socket.create_connection((address.hostname or "", address.port or 3306), timeout=5).close()
+    except OSError:
+        return reason
+    return "the server answers, and refuses the user, the password or the database"
 
 
 def is_busy(text: str) -> bool:

@@ -26,7 +26,6 @@ from pipeline.config.metadata import Metadata
 from pipeline.config.place import Place
 from pipeline.errors import (
     DiskFullError,
-    LockedError,
     PipelineError,
     StoreAwayError,
     WorkspaceError,
@@ -37,7 +36,7 @@ from pipeline.errors import (
 from pipeline.lineage.damage import check_not_emptied, remedy_of_damage
 from pipeline.lineage.records_version import check_records
 from pipeline.lineage.renaming import Renaming
-from pipeline.lineage.server_store import NO_PATIENCE, Patience, PostgreSQLStore, ServerStore, is_away, is_busy
+from pipeline.lineage.server_store import NO_PATIENCE, Patience, PostgreSQLStore, ServerStore, kind_of, told_apart
 from pipeline.lineage.whereabouts import Here, known_in, move_of, rename
 
 _CREATED_BY_ANOTHER = ("concurrent connection to the empty database", "duplicate key value", "already exists")
@@ -129,7 +128,8 @@ def _open(metadata: Metadata, root: Path, connection: Any = None) -> ml_metadata
             if tells_of_full_disk(reason) and metadata.url is None:
                 raise DiskFullError(root) from exc
             place = metadata.url or root / "metadata.db"
-            kind = _kind_of(reason, may_be_away=metadata.url is not None)
+            reason = told_apart(reason, metadata.url)
+            kind = kind_of(reason, may_be_away=metadata.url is not None)
             raise kind(f"ML Metadata at {place} cannot be opened: {reason}", _remedy(metadata, root, reason)) from exc
 
 
@@ -190,11 +190,7 @@ def translated_errors(root: Path) -> Iterator[None]:
 
 def failure(error: Exception, remedy: str = _LOOK) -> WorkspaceError:
     """Return what to say of an error that a call of the store met."""
-    return _kind_of(str(error))(f"ML Metadata failed: {without_sql(str(error))}", remedy)
-
-
-def _kind_of(reason: str, *, may_be_away: bool = True) -> type[WorkspaceError]:
-    return StoreAwayError if may_be_away and is_away(reason) else LockedError if is_busy(reason) else WorkspaceError
+    return kind_of(str(error))(f"ML Metadata failed: {without_sql(str(error))}", remedy)
 
 
 def without_sql(text: str) -> str:
@@ -296,4 +292,4 @@ def check_writable(metadata: Metadata, root: Path, wait_s: float) -> None:
             store.execute("BEGIN IMMEDIATE")
             store.execute("ROLLBACK")
     except sqlite3.Error as exc:
-        raise _kind_of(str(exc))(f"ML Metadata at {file} cannot be written now: {exc}") from exc
+        raise kind_of(str(exc))(f"ML Metadata at {file} cannot be written now: {exc}") from exc

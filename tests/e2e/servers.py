@@ -79,15 +79,29 @@ def postgresql() -> Iterator[PostgreSQL]:
         shutil.rmtree(folder)
 
 
-@dataclass(frozen=True)
+@dataclass
 class MariaDB:
     """A MariaDB server, which ML Metadata takes for MySQL."""
 
+    command: list[object]
+    environment: dict[str, str]
+    log: Path
     port: int
+    process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
         return f"mysql://longhaul@127.0.0.1:{self.port}/lineage"
+
+    def start(self) -> None:
+        with self.log.open("a") as log:
+            self.process = subprocess.Popen(list(map(str, self.command)), stdout=log, stderr=log, env=self.environment)
+        _wait_for(self.port, self.process, self.log)
+
+    def stop(self) -> None:
+        if self.process:
+            self.process.terminate()
+            self.process.wait(timeout=300)
 
 
 @contextmanager
@@ -98,16 +112,22 @@ def mariadb() -> Iterator[MariaDB]:
     if not daemon.exists():
         pytest.skip(f"no MariaDB server here: {daemon} is missing (apt: mariadb-server-core, unpacked or installed)")
     folder = Path(tempfile.mkdtemp(prefix="longhaul-mariadb-"))
-    server = MariaDB(free_port())
     unpacked = os.environ | {"LD_LIBRARY_PATH": f"{root}/usr/lib/x86_64-linux-gnu:{root}/lib/x86_64-linux-gnu"}
     shutil.chown(folder, _account())
     accounts = folder / "accounts.sql"
     accounts.write_text(
-        f"create user longhaul@'127.0.0.1' identified by '{PASSWORD}';\ngrant all on *.* to longhaul@'127.0.0.1';\n"
+        f"create user if not exists longhaul@'127.0.0.1' identified by '{PASSWORD}';\n"
+        "grant all on *.* to longhaul@'127.0.0.1';\n"
     )
     shutil.chown(accounts, _account())
     common = [f"--datadir={folder}/data", f"--lc-messages-dir={root}/usr/share/mysql", f"--user={_account()}"]
-    with (folder / "log").open("w") as log:
+    port = free_port()
+    command = [
+        daemon, "--no-defaults", *common, f"--port={port}", "--bind-address=127.0.0.1",
+        f"--socket={folder}/socket", f"--pid-file={folder}/pid", f"--init-file={accounts}",
+    ]  # fmt: skip
+    server = MariaDB(command, unpacked, folder / "log", port)
+    with server.log.open("w") as log:
         subprocess.run(
             [
                 root / "usr/bin/mariadb-install-db", "--no-defaults", f"--basedir={root}/usr", *common,
@@ -115,19 +135,11 @@ def mariadb() -> Iterator[MariaDB]:
             ],
             stdout=log, stderr=log, env=unpacked, check=True,
         )  # fmt: skip
-        process = subprocess.Popen(
-            [
-                daemon, "--no-defaults", *common, f"--port={server.port}", "--bind-address=127.0.0.1",
-                f"--socket={folder}/socket", f"--pid-file={folder}/pid", f"--init-file={accounts}",
-            ],
-            stdout=log, stderr=log, env=unpacked,
-        )  # fmt: skip
     try:
-        _wait_for(server.port, process, folder / "log")
+        server.start()
         yield server
     finally:
-        process.terminate()
-        process.wait(timeout=300)
+        server.stop()
         shutil.rmtree(folder)
 
 
