@@ -1,8 +1,8 @@
 """Whether more is lost than training promised: is it real, and does it matter, asked one after the other.
 
-Each delivery of labels is tested with those just before it, one to eight at a time, by a normal test of the difference
-of two means, that of the deliveries and that of training, whose variances add up. Nothing is added for what may be
-lost: that is asked of what is found. It matters where the difference itself is more than may be lost.
+Each delivery of labels is tested with those just before it (1, 2, 4 and so on), by a normal test of the difference of
+two means, that of the deliveries and that of training, whose variances add up. Nothing is added for what may be lost:
+that is asked of what is found. It matters where the difference itself is more than may be lost.
 
 Each test has a part of delta that is fixed before (`level`), so that all that will ever be made have delta together,
 however often somebody looks. Windows overlap and share the promise, so that their tests err together: the levels add
@@ -24,8 +24,9 @@ from pipeline.watch.sequences import FEWEST_ROWS, OVER, Bounds, best_rho, margin
 
 Array = npt.NDArray[Any]
 
-LENGTHS = {1: 0.1, 2: 0.6, 4: 0.15, 8: 0.15}
-"""Deliveries that are tested together, and the share of delta that such tests have: most where two weeks tell."""
+LENGTHS = {1: 0.05, 2: 0.6, 4: 0.1, 8: 0.09} | {2**power: 0.02 for power in range(4, 12)}
+"""Deliveries that are tested together, and the share of delta that such tests have: most where two weeks tell. Hours
+and days have few rows each, so that many of them tell together what one does not."""
 OVERLAP = 1.5
 _SLOW = 20
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from pipeline.watch.above import LENGTHS, Array, level
+from pipeline.watch.above import Array, level
 from pipeline.watch.excess import promised_excess
 from pipeline.watch.harm import EXCESS, MAY_LOSE
 from pipeline.watch.reference import Reference
@@ -21,6 +21,7 @@ from pipeline.watch.sequences import normal_quantile
 
 POWER = 0.9
 _WINDOWS = 2
+_LONGER = 8
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def detectable(promised: Array, rows: int, deliveries: int, may_lose: float, del
     asked = 4 * may_lose or 0.01
     left = (asked / factor(_WINDOWS)) ** 2 - 1 / known
     needs = math.ceil(1 / (left * _WINDOWS)) if left > 0 else None
-    return Detectable(rows, least(_WINDOWS), least(max(LENGTHS)), asked, needs, int(known))
+    return Detectable(rows, least(_WINDOWS), least(_LONGER), asked, needs, int(known))
 
 
 def detectable_of(

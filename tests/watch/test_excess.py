@@ -80,6 +80,15 @@ def test_a_loss_of_two_hundredths_of_auc_is_found_within_two_weeks() -> None:
     assert power[10_000] >= 0.9
 
 
+def test_days_of_few_rows_tell_together_what_none_does_alone() -> None:
+    rng = np.random.default_rng(8)
+    found = []
+    for _ in range(30):
+        days = [week(rng, 200, 0.018) for _ in range(120)]
+        found.append((above_promise(days, week(rng, 54_000), MAY, DELTA).least > 0).any())
+    assert np.mean(found) >= 0.9
+
+
 def test_the_excess_is_what_rows_say_and_minds_neither_mix_nor_base_rate() -> None:
     rng = np.random.default_rng(2)
     reference = tally(rng, 200_000)
@@ -115,5 +124,5 @@ def test_a_bad_week_is_over_soon_and_a_harm_that_goes_on_is_not() -> None:
         lasted.append((least > 0).sum())
         weeks = [week(rng, 6_300, 0.02 if number >= 3 else 0.0) for number in range(30)]
         wrongly += bool(above_promise(weeks, week(rng, 54_000), MAY, DELTA).over.any())
-    assert np.median(lasted) <= 3  # eight weeks are tested together at most, so it was eight
+    assert np.median(lasted) <= 3  # what came before the end is not tested again
     assert wrongly / 60 <= OVER
