@@ -351,11 +351,11 @@ def test_a_run_travels(weeks: Weeks, longhaul: Call, tmp_path: Path) -> None:
         f"longhaul: {run_id}.zip is there already\n  Remedy: name another with --output, or use --force\n",
     )
     assert longhaul("export", "--force").code == 0
-    settings = Path("other.yaml")
+    settings = Path("other.zip")
     settings.write_text("name: other")
     again = longhaul("export", "-o", str(settings), "--force")
     assert (again.code, settings.read_text()) == (2, "name: other")
-    assert "other.yaml is there already, and is no exported run" in again.err
+    assert "other.zip is there already, and is no exported run" in again.err
     elsewhere = ("--workspace", str(tmp_path / "elsewhere"))
     taken = longhaul("import", f"{run_id}.zip", *elsewhere)
     assert taken.code == 0
