@@ -29,7 +29,9 @@ def guarded(folder: Path) -> Iterator[None]:
     guard = None
     with suppress(OSError):  # no room for another process is no reason to stop
         command = [sys.executable, "-I", "-S", __file__, str(folder)]
-        guard = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
+        # Another command that started this one, and has a guard itself, would take ours for its own process.
+        unmarked = {name: value for name, value in os.environ.items() if name != "TMPDIR"}
+        guard = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True, env=unmarked)
     try:
         yield
     finally:

@@ -12,10 +12,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from pipeline.errors import WorkspaceError
 from pipeline.lineage import garbage, removal
+from pipeline.workspace.guard import processes_of
 from pipeline.workspace.scratch import abandoned, scratch, sweep
 from tests.lineage.weeks import Weeks
 from tests.waiting import eventually
@@ -23,6 +25,7 @@ from tests.waiting import eventually
 ROOT = Path(__file__).parents[2]
 CHILD = """
 import sys, tempfile, pathlib
+from pipeline.workspace.guard import processes_of
 from pipeline.workspace.scratch import scratch
 with scratch(pathlib.Path(sys.argv[1])):
     pathlib.Path(tempfile.mkdtemp(), "rows").write_text("a row")
@@ -173,6 +176,7 @@ def test_gc_takes_every_page_of_a_forgotten_run(tmp_path: Path) -> None:
 
 STARTS = """
 import os, pathlib, subprocess, sys
+from pipeline.workspace.guard import processes_of
 from pipeline.workspace.scratch import scratch
 with scratch(pathlib.Path(sys.argv[1])):
     command = ["sh", "-c", "sleep 300 & echo $!; exec sleep 300"]
@@ -216,3 +220,11 @@ def test_what_a_killed_command_has_started_ends_with_it(root: Path, is_killed: b
             for pid in started:
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
+
+
+def test_a_guard_is_none_of_the_processes_that_another_guard_ends(system: Path, root: Path) -> None:
+    """A command within a command, both killed: what the inner one started ends, too. Seen failing."""
+    with scratch(root):
+        (guard,) = (one for one in psutil.Process().children() if "guard.py" in " ".join(one.cmdline()))
+        assert "TMPDIR" not in guard.environ()
+        assert guard.pid not in processes_of(str(system))
