@@ -119,7 +119,7 @@ def test_what_an_evaluation_leaves(first: Run) -> None:
     assert [row["kind"] for row in rows[2:]] == ["ordinary"] * 2
     for row in rows:
         assert row["output"] == "yes"
-        assert abs(row["gap"]) < 0.02
+        assert abs(row["gap"]) < 0.05
         parts = sum(part["part"] for part in row["parts"]) + row["others"] + row["gap"]
         assert row["typical"] + parts == pytest.approx(row["prediction"], abs=1e-6)
         assert {part["feature"] for part in row["parts"]} == drops.keys()
