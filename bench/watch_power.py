@@ -60,7 +60,7 @@ def power(flights: Flights, trials: int) -> list[dict[str, Any]]:
 def best_power(flights: Flights, share: float, rows: int, promised: float = 0.0) -> float:
     """Return the power of Neyman and Pearson's test of two weeks at a 52nd of delta: the likelihood ratio of the
     planted loss, of scores that are calibrated by the rows themselves, against its mean on so many rows of training
-    (all of them when 0). It knows when the change came and of which kind it is."""
+    (all of them when 0). It knows when the change came, and its kind."""
     from scipy.optimize import minimize
     from scipy.special import expit, logit, ndtr, ndtri
 

@@ -63,7 +63,7 @@ class References:
             return base.of_stranger(version, exc.what)
 
     def _of_another(self, version: str) -> Reference | None:
-        """Return what the newest other version promised of which that is known."""
+        """Return the promise of the newest other version that has a known one."""
         for number in reversed(versions(self._settings.serving_folder)):
             if str(number) != version:
                 with suppress(PipelineError):

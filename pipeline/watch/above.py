@@ -38,7 +38,7 @@ def spent_slowly(delta: float, number: Array | int) -> Array:
 
 
 def level(delta: float, number: int, length: int) -> float:
-    """Return the level of the test of so many deliveries, the last of which has this number."""
+    """Return the level of a test of so many deliveries (`length`) that ends with delivery `number`."""
     return float(OVERLAP * spent_slowly(delta, number) * LENGTHS[length])
 
 

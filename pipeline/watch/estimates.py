@@ -29,7 +29,7 @@ _SHRINK = 1e-6
 
 
 class Estimate(NamedTuple):
-    """A metric that nobody has measured yet, its standard error, and how many errors told that (Student's t)."""
+    """A metric that nobody has measured yet, its standard error, and how many errors tell the latter (Student's t)."""
 
     value: float
     error: float

@@ -63,7 +63,7 @@ def test_what_an_earlier_span_taught_is_read_again_as_it_was() -> None:
 def test_quantiles_of_many_skewed_rows_are_as_near_as_they_are_said_to_be(
     exact_rows: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By way of two merges and of processes, some of which saw no row; whether all, some or none are kept exactly."""
+    """After two merges and a pickle, also where a part saw no row; whether all, some or none are kept exactly."""
     monkeypatch.setattr(quantile_sketch, "EXACT_ROWS", exact_rows)
     rows, buckets = 200_000, 1000
     random = np.random.default_rng(2)

@@ -12,6 +12,7 @@ from pipeline.evaluation.tallies import rows_of
 from pipeline.watch.above import LENGTHS, OVERLAP, above_promise, level, spent_slowly
 from pipeline.watch.excess import center_of, moments
 from pipeline.watch.sequences import OVER
+from tests.watch.skewed_losses import skewed_losses
 
 Array = Any
 VARIANCE = 0.119
@@ -47,11 +48,7 @@ def test_no_more_lives_than_delta_have_a_false_alarm_though_somebody_looks_every
 
 
 def test_losses_that_are_skewed_and_few_keep_the_promise() -> None:
-    rng = np.random.default_rng(3)
-    p = rng.beta(1, 4, (400, 40, 250))
-    y = rng.random(p.shape) < p
-    loss = np.where(y, -np.log(p), -np.log1p(-p))
-    truth = float(np.mean(-(p * np.log(p) + (1 - p) * np.log1p(-p))))
+    loss, truth = skewed_losses()
     of_training = 10**9 * np.array([1, truth, truth**2 + loss.var()])
     moments_of = 250 * np.stack([np.ones(loss.shape[:2]), loss.mean(-1), (loss**2).mean(-1)], -1)
     false = np.mean([above_promise(life, of_training, 0, 0.05).least.max() > 0 for life in moments_of])

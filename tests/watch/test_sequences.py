@@ -20,6 +20,7 @@ from pipeline.watch.sequences import (
     margin,
     spent,
 )
+from tests.watch.skewed_losses import skewed_losses
 
 VARIANCE = 0.25
 """Of one row's log loss, about that of the flights."""
@@ -46,11 +47,7 @@ def test_a_plain_test_each_week_would_alarm_in_most_lives() -> None:
 
 
 def test_losses_that_are_skewed_and_few_keep_the_promise() -> None:
-    rng = np.random.default_rng(3)
-    p = rng.beta(1, 4, (400, 40, 250))
-    y = rng.random(p.shape) < p
-    loss = np.where(y, -np.log(p), -np.log1p(-p))
-    truth = float(np.mean(-(p * np.log(p) + (1 - p) * np.log1p(-p))))
+    loss, truth = skewed_losses()
     groups = Groups(np.full(loss.shape[:2], 250), loss.mean(-1), loss.var(-1))
     found = bounds_until_over(groups, np.inf, DELTA, float(loss.var())).least
     assert (found > truth).any(axis=1).mean() <= DELTA + 0.02
