@@ -6,6 +6,7 @@ own kernels (https://ai.google.dev/edge/litert/models/ops_select). `transform_fe
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -16,6 +17,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from trainer.artifact_names import PREDICTION
+from trainer.quantize import is_large
 
 LITERT_FILE = "assets.extra/network.tflite"
 """Below the SavedModel."""
@@ -42,12 +44,41 @@ def convert(network: keras.Model, how: str) -> bytes:
     }
     function = tf.function(predict).get_concrete_function(inputs)
     converter = tf.lite.TFLiteConverter.from_concrete_functions([function], tf.Module())
-    if how != "none":
+    if how == "int8":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    if how == "float16":
-        converter.target_spec.supported_types = [tf.float16]
     content: bytes = converter.convert()
-    return content
+    return _with_float16(content) if how == "float16" else content
+
+
+def _with_float16(content: bytes) -> bytes:
+    """Store what `trainer.quantize` rounds as float16, which operators of the file unpack.
+
+    The converter would round the others, too: among them the edges of bins, of which a network asks most precision.
+    """
+    from tensorflow.lite.python import schema_py_generated as schema
+    from tensorflow.lite.tools import flatbuffer_utils
+
+    model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
+    code = schema.OperatorCodeT()
+    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.DEQUANTIZE
+    model.operatorCodes.append(code)
+    (graph,) = model.subgraphs
+    rounded: set[int] = set()  # tensors may share a buffer
+    for place, tensor in enumerate(list(graph.tensors)):
+        buffer = model.buffers[tensor.buffer]
+        shape = [size for size in tensor.shape if size > 1]  # a vector may be kept as a matrix of one row
+        if tensor.type != schema.TensorType.FLOAT32 or buffer.data is None or not is_large(shape):
+            continue
+        if tensor.buffer not in rounded:
+            buffer.data = np.asarray(buffer.data).view(np.float32).astype(np.float16).view(np.uint8)
+            rounded.add(tensor.buffer)
+        small, unpack = copy.copy(tensor), schema.OperatorT()
+        small.type = schema.TensorType.FLOAT16
+        tensor.buffer = 0  # it has no data of its own: the operator fills it
+        unpack.opcodeIndex, unpack.inputs, unpack.outputs = len(model.operatorCodes) - 1, [len(graph.tensors)], [place]
+        graph.tensors.append(small)
+        graph.operators.insert(0, unpack)
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
 
 
 def run(content: bytes, inputs: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[Any]:

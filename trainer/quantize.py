@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -51,6 +53,11 @@ class QuantizedNetwork(tf.Module):
         return outputs
 
 
+def is_large(shape: Sequence[int]) -> bool:
+    """Tell whether an array of this shape is worth rounding; a vector never is."""
+    return len(shape) >= 2 and math.prod(shape) >= _WORTHWHILE_WEIGHTS
+
+
 def weights_bytes(network: keras.Model) -> int:
     """Return what a network's weights take as they are."""
     return sum(np.asarray(variable).nbytes for variable in _variables(network))
@@ -66,11 +73,11 @@ class _Stored(tf.Module):
     def __init__(self, weights: npt.NDArray[Any], how: str, axis: int) -> None:
         super().__init__()
         self._dtype = weights.dtype
-        is_large = weights.dtype == np.float32 and weights.ndim >= 2 and weights.size >= _WORTHWHILE_WEIGHTS
+        worthwhile = weights.dtype == np.float32 and is_large(weights.shape)
         self._scale = None
-        if is_large and how == "float16":
+        if worthwhile and how == "float16":
             weights = weights.astype(np.float16)
-        elif is_large:
+        elif worthwhile:
             scale = np.maximum(np.abs(weights).max(axis=axis, keepdims=True), np.finfo(np.float32).tiny) / 127
             self._scale = tf.Variable(scale, trainable=False)  # 1 along the axis
             weights = np.round(weights / scale).astype(np.int8)

@@ -76,7 +76,7 @@ def test_it_is_told_who_taught_the_network(plain: Path, fn_args: Callable[..., A
 
 
 @pytest.mark.parametrize(
-    ("how", "share", "tolerance"), [pytest.param("float16", 0.55, 1e-3, marks=pytest.mark.long), ("int8", 0.35, 1e-2)]
+    ("how", "share", "tolerance"), [pytest.param("float16", 0.55, 2e-4, marks=pytest.mark.long), ("int8", 0.35, 1e-2)]
 )
 def test_quantized_weights_are_small_and_serve_nearly_the_same(
     plain: Path, fn_args: Callable[..., Any], tmp_path: Path, how: str, share: float, tolerance: float
