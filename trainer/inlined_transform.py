@@ -10,6 +10,7 @@ import functools
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 from tensorflow.python.framework.function_def_to_graph import function_def_to_graph
@@ -19,6 +20,8 @@ _CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 _ORDERED = "_has_manual_control_dependencies"
 _HANDLES = {tf.resource, tf.variant}
 """Of tensors that have no value outside a session, such as the list that a loop fills."""
+_SMALL_BYTES = 1 << 20
+"""What a value may take in the exported model in any case; a larger one as much as the largest that it comes of."""
 
 
 class InlinedTransform(tf.Module):
@@ -118,17 +121,31 @@ def _same_for_every_row(body: Any, arguments: list[tf.Tensor]) -> dict[str, tf.T
         is_value = _HANDLES.isdisjoint(tensor.dtype for tensor in operation.outputs)
         if is_pure and is_value and all(tensor.op in known for tensor in operation.inputs):
             known.add(operation)
-    computed = [operation for operation in known if operation.inputs]
-    wanted = [
-        tensor
-        for operation in computed
-        for tensor in operation.outputs
-        if any(consumer not in known for consumer in tensor.consumers()) or any(tensor is one for one in body.outputs)
-    ]
+    sources = [tensor for operation in known if not operation.inputs for tensor in operation.outputs]
+    most = max([_SMALL_BYTES, *(feeds[one.name].nbytes if one.name in feeds else _bytes_of(one) for one in sources)])
+    wanted: list[tf.Tensor] = []
+    for operation in reversed(body.get_operations()):  # each stands before what it needs
+        if operation not in known or not operation.inputs:
+            continue
+        needed = [
+            tensor
+            for tensor in operation.outputs
+            if any(one not in known for one in tensor.consumers()) or any(tensor is one for one in body.outputs)
+        ]
+        if any(_bytes_of(tensor) > most for tensor in needed):
+            known.remove(operation)  # each request computes it, of values that the model has
+        else:
+            wanted += needed
     with tf.compat.v1.Session(graph=body) as session:
         found = session.run(wanted, feeds)
     with tf.init_scope():  # else they were part of the graph that is being built
-        return {tensor.name: tf.constant(value) for tensor, value in zip(wanted, found, strict=True)}
+        held = zip(wanted, found, strict=True)
+        return {tensor.name: tf.constant(value) for tensor, value in held if np.asarray(value).nbytes <= most}
+
+
+def _bytes_of(tensor: tf.Tensor) -> int:
+    """Return how large a tensor's value is; 0 where the graph does not tell."""
+    return (tensor.shape.num_elements() or 0) * int(tensor.dtype.size)
 
 
 def _source(tensor: tf.Tensor) -> tf.Tensor:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from trainer.features import FeatureTable, Kind
 from trainer.preprocessing import CATEGORICAL, FLAGS, columns_by_feature
 from trainer.reading import Columns
-from trainer.user_code import UserCodeError, blamed, load
+from trainer.user_code import UserCodeError, blamed, kind_of, load
 
 _CHECKED_ROWS = 256
 _LAST = {
@@ -104,7 +104,7 @@ class OwnNetwork:
             model = self._function(features)
             if not isinstance(model, keras.Model):
                 raise UserCodeError(
-                    f"{self.said} returned a {type(model).__name__}, not a keras.Model",
+                    f"{self.said} returned {kind_of(model)}, not a keras.Model",
                     "return keras.Model(features.inputs, output)",
                 )
             model = self._of_all_inputs(model, features)

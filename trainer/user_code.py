@@ -84,7 +84,7 @@ def load(code: Mapping[str, str]) -> Callable[..., Any]:
     with blamed(code):
         function = getattr(importlib.import_module(code["module"]), code["name"], None)
     if not callable(function):
-        found = "nothing" if function is None else f"a {type(function).__name__}"
+        found = "nothing" if function is None else kind_of(function)
         raise UserCodeError(
             f"{code['said']} is {found}, not a function", f"write `def {code['name']}(…)` in {code['module']}"
         )
@@ -93,6 +93,12 @@ def load(code: Mapping[str, str]) -> Callable[..., Any]:
     if (seconds := time.monotonic() - began) > _SLOW_S:
         progress.info("importing %s took %.0f s; every step and worker pays that", code["said"], seconds)
     return function
+
+
+def kind_of(value: Any) -> str:
+    """Return what a value is, with its article: `an int`, `a str`, `None`."""
+    name = type(value).__name__
+    return "None" if value is None else f"{'an' if name[0] in 'aeioAEIO' or name == 'ndarray' else 'a'} {name}"
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from trainer.user_code import Columns, UserCodeError, blamed, load
+from trainer.user_code import Columns, UserCodeError, blamed, kind_of, load
 
 
 def preprocessing_fn(inputs: dict[str, Any], custom_config: dict[str, Any]) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def preprocessing_fn(inputs: dict[str, Any], custom_config: dict[str, Any]) -> d
     tensors = (tf.Tensor, tf.SparseTensor, tf.RaggedTensor)
     if not isinstance(outputs, Mapping):
         raise UserCodeError(
-            f"{code['said']} returned a {type(outputs).__name__}, not a dictionary of tensors by name",
+            f"{code['said']} returned {kind_of(outputs)}, not a dictionary of tensors by name",
             "return {'name': tensor, …}",
         )
     if not outputs:
@@ -37,7 +37,7 @@ def preprocessing_fn(inputs: dict[str, Any], custom_config: dict[str, Any]) -> d
             raise UserCodeError(f"{code['said']} returned the name {name!r}, which is not text", "name outputs by text")
         if not isinstance(value, tensors):
             raise UserCodeError(
-                f"{code['said']} returned a {type(value).__name__} for {name!r}, not a tensor of TensorFlow",
+                f"{code['said']} returned {kind_of(value)} for {name!r}, not a tensor of TensorFlow",
                 "compute it by TensorFlow from the inputs: what numpy computes is a constant when the model serves",
             )
         if value.shape.rank == 0:

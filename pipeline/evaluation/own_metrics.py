@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.errors import CodeError, causes
-from trainer.user_code import UserCodeError, blamed, load
+from trainer.user_code import UserCodeError, blamed, kind_of, load
 
 Array = npt.NDArray[Any]
 Code = Mapping[str, str]
@@ -150,7 +150,7 @@ def _called(code: Code, given: tuple[Array, Array, Array], where: str) -> float:
     if isinstance(value, np.ndarray) and value.ndim == 0:
         value = value.item()
     if not isinstance(value, Real) or isinstance(value, bool | np.bool_):
-        raise UserCodeError(f"{code['said']} returned a {type(value).__name__} of {rows}, not a number", _HELP)
+        raise UserCodeError(f"{code['said']} returned {kind_of(value)} of {rows}, not a number", _HELP)
     return float(value)
 
 

@@ -12,7 +12,7 @@ from pipeline.data.statistics_files import Statistics
 from pipeline.errors import CodeError
 from pipeline.guard.findings import Finding
 from pipeline.guard.policy import Severity
-from trainer.user_code import UserCodeError, blamed, load
+from trainer.user_code import UserCodeError, blamed, kind_of, load
 
 KIND = "custom_validation"
 """As TFDV calls what a rule of the user's finds."""
@@ -77,7 +77,7 @@ def own_findings(code: Mapping[str, str], statistics: Mapping[str, Statistics], 
             found = []
         if not isinstance(found, list):
             raise UserCodeError(
-                f"{code['said']} returned a {type(found).__name__}, not findings",
+                f"{code['said']} returned {kind_of(found)}, not findings",
                 "return a list of {'found': '…', 'column': '…'}, empty where all is well (docs/extend/own-checks.md)",
             )
         return [_finding(one, code["said"]) for one in found]

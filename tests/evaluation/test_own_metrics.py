@@ -170,9 +170,9 @@ def test_a_value_that_is_no_number_blesses_nothing_and_is_told(tmp_path: Path, s
         ("return 1 / 0", "my_metrics.py:3, in cost: return 1 / 0\n  ZeroDivisionError: division by zero"),
         ("labels[0] = 1", "my_metrics.py:3, in cost: labels[0] = 1\n  ValueError: assignment destination is read-only"),
         ("return 'good'", "my_metrics.py:cost returned a str of 2,000 rows of paw=left, not a number"),
-        ("return labels", "my_metrics.py:cost returned a ndarray of 2,000 rows of paw=left, not a number"),
+        ("return labels", "my_metrics.py:cost returned an ndarray of 2,000 rows of paw=left, not a number"),
         ("return True", "my_metrics.py:cost returned a bool of 2,000 rows of paw=left, not a number"),
-        ("pass", "my_metrics.py:cost returned a NoneType of 2,000 rows of paw=left, not a number"),
+        ("pass", "my_metrics.py:cost returned None of 2,000 rows of paw=left, not a number"),
     ],
 )
 def test_what_a_function_does_wrong_is_one_message(tmp_path: Path, body: str, what: str) -> None:

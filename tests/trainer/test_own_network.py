@@ -72,7 +72,7 @@ def test_it_learns_and_is_served_with_every_signature(
     [
         ("raise RuntimeError('no luck')", "my_network.py:4, in build_model: raise RuntimeError('no luck')", "no luck"),
         ("return features.inputs['zzz']", "my_network.py:4, in build_model", "KeyError: zzz"),
-        ("return 7", "my_network.py:build_model returned a int", "not a keras.Model"),
+        ("return 7", "my_network.py:build_model returned an int", "not a keras.Model"),
         ("return keras.Model(features.inputs, keras.layers.Dense(3)(x))", "gives (rows, 3)", "wants (rows, 1)"),
         ("return keras.Model(features.inputs, [x, x])", "gives 2 outputs, (rows, 2) and (rows, 2)", "wants (rows, 1)"),
         ("return keras.Model(features.inputs, keras.layers.Dense(1, bias_initializer='ones')(x) + 5)", "gives", "prob"),

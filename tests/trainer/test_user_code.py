@@ -57,9 +57,9 @@ DEFINE = "import tensorflow as tf\nimport numpy as np\ndef preprocessing_fn(inpu
         ("return {'x': 1 / 0 * inputs['age']}", "my_code.py:4", "ZeroDivisionError"),
         ("return {'x': tf.matmul(inputs['age'], inputs['age'])}", "my_code.py:4, in preprocessing_fn", "matmul"),
         ("return inputs['age']", "my_code.py:preprocessing_fn returned a", "not a dictionary"),
-        ("return None", "my_code.py:preprocessing_fn returned a NoneType", "not a dictionary"),
+        ("return None", "my_code.py:preprocessing_fn returned None", "not a dictionary"),
         ("return {}", "my_code.py:preprocessing_fn returned no tensor", ""),
-        ("return {'x': np.ones(2)}", "my_code.py:preprocessing_fn returned a ndarray for 'x'", "not a tensor"),
+        ("return {'x': np.ones(2)}", "my_code.py:preprocessing_fn returned an ndarray for 'x'", "not a tensor"),
         ("return {3: inputs['age']}", "my_code.py:preprocessing_fn returned the name 3", ""),
         ("return {'x': tf.reduce_mean(inputs['age'])}", "returned one number for 'x', not one for each row", ""),
         ("import no_such_package", "my_code.py:4, in preprocessing_fn: import no_such_package", "ModuleNotFoundError"),
@@ -77,7 +77,7 @@ def test_a_function_that_fails_is_told_by_its_own_lines(code: Code, body: str, l
         ("import no_such_package\ndef preprocessing_fn(inputs): ...\n", "my_code.py:1, in <module>: import no_such"),
         ("x = [][1]\ndef preprocessing_fn(inputs): ...\n", "my_code.py:1, in <module>: x = [][1]"),
         ("import my_help\ndef preprocessing_fn(inputs): ...\n", "my_help.py:2, in <module>: y = {}['no']"),
-        ("preprocessing_fn = 3\n", "is a int, not a function"),
+        ("preprocessing_fn = 3\n", "is an int, not a function"),
     ],
 )
 def test_a_module_that_cannot_be_imported_is_told_by_its_own_lines(code: Code, text: str, line: str) -> None:
