@@ -153,11 +153,14 @@ def rejudge(
     states = table_files.file_states(files)
     own = find_own_code(settings).by_name("evaluation.metrics")
     with chatter_to(Path(os.devnull), "" if quiet else "loading TensorFlow"):
+        from pipeline.evaluation.booleans import boolean_columns
         from pipeline.evaluation.rejudging import judged, tallied
 
         rows = _labelled(files, columns, label, settings.data.weight)
         found = tallied(
-            rows, {one.digest: one.folder for one in fit}, slices, task, settings.data.weight, keep_rows=bool(own)
+            *(rows, {one.digest: one.folder for one in fit}, slices, task, settings.data.weight),
+            keep_rows=bool(own),
+            booleans=boolean_columns(schema),
         )
     if not found:
         raise DataError("no row has a label", "name rows whose label is known")

@@ -25,6 +25,7 @@ from pipeline.components.whole_model import check_whole, digest_on_disk
 from pipeline.config.decision import Decision
 from pipeline.config.evaluation import Evaluation
 from pipeline.evaluation.baselines import compare
+from pipeline.evaluation.booleans import boolean_columns
 from pipeline.evaluation.columnar_metrics import BASELINES, PERIODS, RAW_RECORD, SAMPLE, TALLIES, ScoreAndAddUp
 from pipeline.evaluation.decision import choose_for_each
 from pipeline.evaluation.eval_config import check as check_eval_config
@@ -156,7 +157,9 @@ class Executor(evaluator_executor.Executor):
         with self._make_beam_pipeline() as pipeline:
             rows = pipeline | "ReadExamples" >> ReadBySpan(split_uris, make, _BATCH_ROWS)
             found = rows | "Evaluate" >> ScoreAndAddUp(
-                eval_config, paths, task, rules.explain, when, keep_rows=bool(own_metrics)
+                *(eval_config, paths, task, rules.explain, when),
+                keep_rows=bool(own_metrics),
+                booleans=boolean_columns(only_needed),
             )
             overall = found[TALLIES] | "AllRows" >> beam.Filter(lambda entry: not entry[0]) | beam.Values()
             decision = Decision.model_validate(settings.get("decision", {})) if task == "binary" else None

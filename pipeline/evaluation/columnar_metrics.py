@@ -6,7 +6,7 @@ whole slice of a batch is added up at once (see tallies.py).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from functools import lru_cache, partial
 from typing import Any
@@ -20,6 +20,7 @@ import tensorflow_model_analysis as tfma
 
 from pipeline.config.evaluation import Explain
 from pipeline.evaluation.baselines import NETWORK
+from pipeline.evaluation.booleans import in_words
 from pipeline.evaluation.model_inputs import network_inputs
 from pipeline.evaluation.own_metrics import ScoredRows
 from pipeline.evaluation.periods import Key, periods_of, span_of_batch
@@ -48,6 +49,7 @@ def ScoreAndAddUp(  # noqa: N802 (a transform)
     explaining: Explain,
     when: str | None = None,
     keep_rows: bool = False,
+    booleans: Collection[str] = (),
 ) -> dict[str, beam.PCollection]:
     """Score record batches by all models at once.
 
@@ -58,6 +60,7 @@ def ScoreAndAddUp(  # noqa: N802 (a transform)
         when: the column of times, as the columns to slice by; without one the batches may tell their span, see
             `periods.with_span`.
         keep_rows: the tallies hold the rows, which metrics of the user's are called with.
+        booleans: columns to slice by that are stored as 0 and 1.
 
     Returns:
         `TALLIES`: (slice, {model: Tally}) of all slices; `SAMPLE`: one RowSample of the challenger's predictions;
@@ -66,7 +69,7 @@ def ScoreAndAddUp(  # noqa: N802 (a transform)
         periods.py.
     """
     keep = KeepSample(task, max(_SAMPLE_ROWS, explaining.permutation_rows), _WRONG_ROWS)
-    score = _ScoreAndAddUp(eval_config, model_paths, task, keep, when, keep_rows)
+    score = _ScoreAndAddUp(eval_config, model_paths, task, keep, when, keep_rows, booleans)
     outputs = beam.ParDo(score).with_outputs(SAMPLE, BASELINES, PERIODS, main=TALLIES)
     scored = record_batches | "Score" >> outputs
     return {
@@ -96,6 +99,7 @@ class _ScoreAndAddUp(beam.DoFn):
         keep: KeepSample,
         when: str | None,
         keep_rows: bool,
+        booleans: Collection[str],
     ) -> None:
         self._slices = [tuple(sorted(spec.feature_keys)) for spec in eval_config.slicing_specs]
         self._specs = {spec.name: spec for spec in eval_config.model_specs}
@@ -105,6 +109,7 @@ class _ScoreAndAddUp(beam.DoFn):
         self._keep = keep
         self._when = when
         self._keep_rows = keep_rows
+        self._booleans = booleans
         self._weight = self._first.example_weight_key
 
     def setup(self) -> None:
@@ -141,7 +146,7 @@ class _ScoreAndAddUp(beam.DoFn):
         for period, rows in self._periods(batch):
             yield beam.pvalue.TaggedOutput(PERIODS, (period, {name: tally_of(of_first, rows, scored.get(name))}))
         for columns in self._slices:
-            for key, rows in slices_of(batch, columns):
+            for key, rows in slices_of(batch, columns, self._booleans):
                 yield key, {name: tally_of(of, rows, scored.get(name)) for name, of in rows_by_model.items()}
 
     def _periods(self, batch: pa.RecordBatch) -> Iterator[tuple[Key, Array]]:
@@ -212,15 +217,21 @@ def _sum(parts: list[dict[str, Tally]]) -> dict[str, Tally]:
     return {name: add(part[name] for part in parts) for name in parts[0]}
 
 
-def slices_of(batch: pa.RecordBatch, columns: tuple[str, ...]) -> Iterator[tuple[SliceKey, Array]]:
+def slices_of(
+    batch: pa.RecordBatch, columns: tuple[str, ...], booleans: Collection[str] = ()
+) -> Iterator[tuple[SliceKey, Array]]:
     """Each combination of values of `columns` that the batch holds, with its row numbers.
 
-    Rows in which one of the columns is missing are in no slice, as in TFMA. No columns: all rows.
+    Rows in which one of the columns is missing are in no slice, as in TFMA. No columns: all rows. The values of
+    `booleans` are 'false' and 'true'.
     """
     if not columns:
         yield (), np.arange(batch.num_rows)
         return
-    encoded = [pc.list_element(batch.column(column), 0).dictionary_encode() for column in columns]
+    values_of = {column: pc.list_element(batch.column(column), 0) for column in columns}
+    encoded = [
+        (in_words(values) if column in booleans else values).dictionary_encode() for column, values in values_of.items()
+    ]
     codes = np.stack([column.indices.fill_null(-1).to_numpy(zero_copy_only=False) for column in encoded], axis=1)
     present = np.flatnonzero((codes >= 0).all(axis=1))
     combinations, member, counts = np.unique(codes[present], axis=0, return_inverse=True, return_counts=True)

@@ -18,6 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.evaluation.booleans import in_words
 from pipeline.evaluation.row_sample import RowSample
 from pipeline.evaluation.standing import standing
 from pipeline.evaluation.tallies import rows_of
@@ -149,7 +150,7 @@ def _of_category(feature: Feature, column: pa.Array, score: Score, said: Said) -
             break
         value = pa.scalar(entry["values"], column.type)
         everywhere = to_plain(pa.array([entry["values"]] * scored, column.type), feature.storage)
-        text = value.as_py()
+        text = (in_words(pa.array([value]))[0] if feature.kind is Kind.BOOLEAN else value).as_py()
         text = text.decode(errors="replace") if isinstance(text, bytes) else str(text)
         members = pc.equal(column, value).fill_null(False).to_numpy(zero_copy_only=False)
         effect = float(score(everywhere).mean()) - as_it_is

@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from pipeline.config.evaluation import LOWER_IS_BETTER, METRICS, Evaluation
 from pipeline.evaluation.associations import strongest_pairs
+from pipeline.evaluation.booleans import readable
 from pipeline.evaluation.columnar_metrics import load_model
 from pipeline.evaluation.directions import directions
 from pipeline.evaluation.effects import effects
@@ -89,7 +90,7 @@ def explain(
     for key, is_on, compute in (
         ("importance", wanted.permutation_rows and wanted.repeats, lambda: _importance(model, sample, table, rules)),
         ("examples", wanted.rows, lambda: _take_apart(model, sample, table, rules, settings.get("columns", ()))),
-        ("weak", wanted.permutation_rows, lambda: weak_slices(table.label.task, even, columns(), _dates(table))),
+        ("weak", wanted.permutation_rows, lambda: _weak(even, columns(), table)),
         (
             *("effects", wanted.permutation_rows),
             lambda: effects(model, even, columns(), table, found["importance"], rules.confidence),
@@ -112,8 +113,9 @@ def explain(
     return found
 
 
-def _dates(table: FeatureTable) -> set[str]:
-    return {feature.name for feature in table.features if feature.kind is Kind.TIMESTAMP}
+def _weak(sample: RowSample, columns: Mapping[str, pa.Array], table: FeatureTable) -> dict[str, Any]:
+    dates = {feature.name for feature in table.features if feature.kind is Kind.TIMESTAMP}
+    return weak_slices(table.label.task, sample, readable(columns, table), dates)
 
 
 # Permutation importance

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from pipeline.config.evaluation import Bounds, Evaluation, slice_rule
@@ -104,7 +104,7 @@ def judge(
             found = slice_rule(text, rules.slices)
             assert found is not None, f"{text!r} passed the check of the configuration"
             least = rules.min_rows if bounds.min_rows is None else bounds.min_rows
-            members = list(_members(measured, *found))
+            members = _members(measured, *found)
             verdict.judged.setdefault(text, set())
             for member in _enough(verdict, members, metric, text, least):
                 _judge_one(verdict, member, metric, text, bounds, lower_is_better, champion)
@@ -112,19 +112,22 @@ def judge(
         for text, allowed in gaps.items():
             found = slice_rule(text, rules.slices)
             assert found is not None, f"{text!r} passed the check of the configuration"
-            _judge_gap(
-                verdict, list(_members(measured, *found)), metric, text, allowed, rules.min_rows, lower_is_better
-            )
+            _judge_gap(verdict, _members(measured, *found), metric, text, allowed, rules.min_rows, lower_is_better)
     notes = list(dict.fromkeys(verdict.notes))  # a threshold and a gap may leave the same slices out
     return replace(verdict, notes=notes)
 
 
-def _members(
-    measured: Sequence[Measured], columns: tuple[str, ...], values: tuple[str, ...] | None
-) -> Iterator[Measured]:
-    for one in measured:
-        if tuple(one.slice) == columns and (values is None or tuple(one.slice.values()) == values):
-            yield one
+def _members(measured: Sequence[Measured], columns: tuple[str, ...], values: tuple[str, ...] | None) -> list[Measured]:
+    of_columns = [one for one in measured if tuple(one.slice) == columns]
+    if values is None:
+        return of_columns
+    named = [one for one in of_columns if tuple(one.slice.values()) == values]
+    words = tuple(_BOOLEANS.get(value, value) for value in values)
+    return named or [one for one in of_columns if tuple(one.slice.values()) == words]
+
+
+_BOOLEANS = {"0": "false", "1": "true"}
+"""A rule may name a slice of a boolean column by the number, too."""
 
 
 def _enough(verdict: ModelVerdict, members: Sequence[Measured], metric: str, text: str, least: int) -> list[Measured]:

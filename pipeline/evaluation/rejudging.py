@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ def tallied(
     weight: str | None = None,
     *,
     keep_rows: bool = False,
+    booleans: Collection[str] = (),
 ) -> Tallies:
     """Add up, by slice and model, what metrics follow from; each row is read once.
 
@@ -43,6 +44,7 @@ def tallied(
         slices: columns to slice by; all rows are a slice anyhow.
         weight: the column that weighs rows.
         keep_rows: the tallies hold the rows, which metrics of the user's are called with.
+        booleans: columns that are stored as 0 and 1.
     """
     models = {name: tf.saved_model.load(str(folder)) for name, folder in folders.items()}
     by_columns = [(), *(tuple(sorted(columns)) for columns in slices)]
@@ -60,7 +62,7 @@ def tallied(
             lists = [as_lists(column := batch.column(name), list_type(column.type)) for name in sliced]
             for_slices = pa.RecordBatch.from_arrays(lists, names=sliced) if sliced else batch
             for columns in by_columns:
-                for key, members in slices_of(for_slices, columns):
+                for key, members in slices_of(for_slices, columns, booleans):
                     part = {name: tally_of(of, members, kept.get(name)) for name, of in rows.items()}
                     known = found.get(key)
                     found[key] = {name: add([known[name], one]) for name, one in part.items()} if known else part

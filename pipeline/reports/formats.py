@@ -44,6 +44,15 @@ def quantity(value: float | None, kind: str = "") -> str:
     return quantity_text(value)
 
 
+def cell(value: str | float | None, kind: str = "") -> str:
+    """Write the value of a row in a column."""
+    if value is None:
+        return "missing"
+    if kind in ("boolean", "bool") and value in (0, 1):
+        return "true" if value else "false"
+    return value if isinstance(value, str) else quantity(value, kind)
+
+
 def count_of(value: int | None) -> str:
     """Write how many."""
     return NOTHING if value is None else f"{value:,}"

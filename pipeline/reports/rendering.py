@@ -33,6 +33,7 @@ _FILTERS = (
     formats.distinct_text,
     formats.count_of,
     formats.quantity,
+    formats.cell,
     formats.spread,
     formats.distance,
     formats.span_title,

@@ -10,7 +10,7 @@ from typing import Any
 
 from pipeline.guard.find_rows import find_rows
 from pipeline.guard.rows import Source
-from pipeline.reports.formats import quantity
+from pipeline.reports.formats import cell
 
 _MOST_CELLS = 30_000_000
 """Of a table that is read again for the places of single rows."""
@@ -38,11 +38,7 @@ def row_key(row: Mapping[str, Any], types: Mapping[str, str]) -> str:
         types: of the table's columns; times are written as such.
     """
     key = row.get("key", {}).items()
-    return ", ".join(
-        f"{name} {value if isinstance(value, str) else quantity(value, types.get(name, ''))}"
-        for name, value in key
-        if value is not None
-    )
+    return ", ".join(f"{name} {cell(value, types.get(name, ''))}" for name, value in key if value is not None)
 
 
 def with_places(

@@ -13,7 +13,7 @@ from pipeline.guard.findings import DataVerdict, percent
 from pipeline.lineage.runs import Run
 from pipeline.lineage.schema_versions import SchemaVersion
 from pipeline.reports.artifacts import Column, SplitStatistics
-from pipeline.reports.formats import distinct_text, interval, number, quantity, signed
+from pipeline.reports.formats import cell, distinct_text, interval, number, quantity, signed
 from pipeline.reports.judgement import Judgement
 from pipeline.reports.single_rows import place_text, row_kind
 
@@ -172,7 +172,7 @@ def examples_table(explanation: Mapping[str, Any], types: Mapping[str, str]) -> 
         (
             [
                 *(f"{place}, {row_kind(row)}", _truth(row), number(row["prediction"]), number(row["typical"])),
-                *(part["feature"], _value(part["value"], types.get(part["feature"], "")), signed(part["part"])),
+                *(part["feature"], cell(part["value"], types.get(part["feature"], "")), signed(part["part"])),
             ]
             for place, row in enumerate(examples, start=1)
             for part in row["parts"][:5]
@@ -215,12 +215,6 @@ def _moments(split: SplitStatistics) -> list[float | None]:
 def _truth(row: Mapping[str, Any]) -> str:
     """Return the label: of a regression, which has no class for output, as a number like its prediction."""
     return str(row["truth"]) if row["output"] is not None else quantity(float(row["truth"]))
-
-
-def _value(value: str | float | None, kind: str) -> str:
-    if value is None:
-        return "missing"
-    return value if isinstance(value, str) else quantity(value, kind)
 
 
 def _quantity(value: float | None, kind: str) -> str:
