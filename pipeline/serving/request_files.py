@@ -55,13 +55,15 @@ def finish(part: Path) -> Path | None:
 
 def _encodings(schema: Any) -> dict[str, Any]:
     """Return how columns are written: texts that come again by a dictionary, since of numbers the attempt takes half of
-    all the time; whole numbers by their differences, which zstd makes shorter in two thirds of the time."""
+    all the time; whole numbers by their differences, which zstd makes shorter in two thirds of the time. The least and
+    the greatest value are told of the times alone, by which readers choose: of all they take a fifth of the time."""
     import pyarrow as pa
 
     fields = [(field.name, field.type) for field in schema if field.name != "request_id"]
     fields += [(f"features.{field.name}", field.type) for field in schema.field("features").type]
     whole = [path for path, kind in fields if pa.types.is_integer(kind) or pa.types.is_timestamp(kind)]
     return {
+        "write_statistics": ["time"],
         "use_dictionary": [path for path, kind in fields if pa.types.is_string(kind)],
         "column_encoding": dict.fromkeys(whole, "DELTA_BINARY_PACKED"),
     }
