@@ -82,6 +82,30 @@ def test_nobody_gets_the_rows_of_another(seed: int) -> None:
     assert max(model.sizes + other.sizes) <= 64
 
 
+@pytest.mark.parametrize(
+    "values", [[0.1] * 100, [2.0**60, 2**60 + 1] * 50, [2**60 + 1] * 100, [2**70] * 100, ["a"] * 100]
+)
+def test_many_numbers_of_one_request_wait_as_an_array_and_keep_their_values(values: list[Any]) -> None:
+    asked: list[Any] = []
+
+    class Listening(Model):
+        def ask(self, signature: str, arrays: dict[str, Any]) -> dict[str, Any]:
+            asked.append(arrays["x"])
+            return {"y": np.zeros(len(values))}
+
+    async def go() -> Any:
+        batcher = Batcher(1024, 10_000)
+        answer = await batcher.ask(Listening(), "double", {"x": values}, 30)  # type: ignore[arg-type]
+        batcher.close()
+        return answer.columns["x"]
+
+    kept = asyncio.run(go())
+    assert kept is asked[0]
+    assert isinstance(kept, list) == isinstance(values[0], str)
+    exact = values if type(values[0]) is not float else np.array(values, np.float64).tolist()
+    assert list(kept) == exact
+
+
 def test_who_finds_the_model_idle_does_not_wait_for_others() -> None:
     async def one_after_another() -> list[int]:
         batcher, model = Batcher(1024, 10_000), Model()

@@ -40,7 +40,9 @@ async def _tell(scope: Any, receive: Any, send: Any) -> None:
 
 def served(ask: Callable[[Callable[[], Awaitable[Client]], ServerState], Awaitable[None]], **options: Any) -> None:
     """Call `ask` with a way to connect, and what the server knows of its connections."""
-    config = uvicorn.Config(_tell, http=Protocol, ws="none", lifespan="off", log_level="error", log_config=None, **options)
+    config = uvicorn.Config(
+        _tell, http=Protocol, ws="none", lifespan="off", log_level="error", log_config=None, **options
+    )
     config.load()
     state = ServerState()
 
