@@ -4,11 +4,15 @@ Each delivery of labels is tested with those just before it (1, 2, 4 and so on),
 two means, that of the deliveries and that of training, whose variances add up. Nothing is added for what may be lost:
 that is asked of what is found. It matters where the difference itself is more than may be lost.
 
-Each test has a part of delta that is fixed before (`level`), so that all that will ever be made have delta together,
-however often somebody looks. Windows overlap and share the promise, so that their tests err together: the levels add
-up to `OVERLAP` times delta, and a false alarm has a probability of at most delta all the same. That factor is by
-simulation of normal means, where training has so many rows that its own error is nothing; with fewer it could be
-greater (tests/watch/test_excess.py).
+All deliveries since the first one are tested, too, by a confidence sequence. The promise's error is in each of these
+differences, so that they move as a Brownian motion does in the time 1 / variance, which ends where the promise's error
+is all that is left (Jennison and Turnbull, Group Sequential Methods, section 3.1). So a loss that is there from the
+first day on is told where it is 3.7 standard errors; tests of 64 deliveries, each with its part, need 4.7.
+
+Each test has a part of delta that is fixed before, however often somebody looks. Tests overlap and share the promise,
+so that they err together: the levels add up to `OVERLAP` times delta, those of sequences to `SINCE` times delta, and a
+false alarm has a probability of at most delta all the same. Both factors are by simulation of normal means, in lives of
+up to 1,500 deliveries (tests/watch/test_excess.py has some of 104).
 """
 
 from __future__ import annotations
@@ -24,11 +28,15 @@ from pipeline.watch.sequences import FEWEST_ROWS, OVER, Bounds, best_rho, margin
 
 Array = npt.NDArray[Any]
 
-LENGTHS = {1: 0.05, 2: 0.6, 4: 0.1, 8: 0.09} | {2**power: 0.02 for power in range(4, 12)}
+LENGTHS = {1: 0.04, 2: 0.7, 4: 0.1, 8: 0.08} | {2**power: 0.01 for power in range(4, 12)}
 """Deliveries that are tested together, and the share of delta that such tests have: most where two weeks tell. Hours
 and days have few rows each, so that many of them tell together what one does not."""
-OVERLAP = 1.5
+OVERLAP, SINCE = 1.3, 0.25
 _SLOW = 20
+_PLANNED = 30
+"""Deliveries after which a sequence is tightest."""
+_LEAST = 1e-30
+"""No difference has a smaller variance, so that one can divide by it."""
 
 
 def spent_slowly(delta: float, number: Array | int) -> Array:
@@ -64,16 +72,23 @@ def above_promise(
         1 - np.array([[level(delta, forgotten + k, length) for length in LENGTHS] for k in range(1, len(until))])
     )
     begin = harmed = 0
+
+    def since(begin: int, off: float) -> float:
+        rows = _PLANNED * float(until[begin + 1, 0] - until[begin, 0])
+        planned = variance / max(rows, FEWEST_ROWS) + error**2
+        return _reach(off, planned, float(spent(SINCE * delta, forgotten + begin + 1)))
+
     for number in range(1, len(until)):
 
         def best(begin: int, number: int = number) -> float:
             least = -math.inf
-            for length, reach in zip(LENGTHS, reaches[number - 1], strict=True):
-                if number < begin + length:
+            for length, reach in [*zip(LENGTHS, reaches[number - 1], strict=True), (number - begin, None)]:
+                if length > number - begin:
                     continue
                 rows, here, spread = _mean(until[number] - until[number - length])
                 if rows >= FEWEST_ROWS:
-                    surely = here - mean - float(reach) * math.hypot(math.sqrt(spread / rows), error)
+                    off = spread / rows + error**2
+                    surely = here - mean - (since(begin, off) if reach is None else float(reach) * math.sqrt(off))
                     least = max(least, surely if here - mean > may else min(surely, 0.0))
             return least
 
@@ -82,13 +97,19 @@ def above_promise(
             harmed = number
         over = 0
         if harmed:
-            limit = mean + may + float(reaches[number - 1].min()) * error
+            limit = mean + may + min(float(reaches[number - 1].min()) * error, since(begin, error**2))
             over = _better_since(until, harmed, number, limit, variance)
         if over:
             begin, harmed, least = over - 1, 0, best(over - 1)
         best_of[number - 1], ended[number - 1] = least, bool(over)
         first[number - 1], lasts[number - 1] = begin, bool(harmed)
     return Bounds(best_of, ended, first, lasts)
+
+
+def _reach(off: float, planned: float, part: float) -> float:
+    """Return how far above 0 a difference is ever with a probability of at most `part`, by its variance."""
+    known, tuned = (np.array(1 / max(one, _LEAST)) for one in (off, planned))
+    return float(margin(known, known, best_rho(tuned, part), part))
 
 
 def _better_since(until: Array, harmed: int, number: int, limit: float, variance: float) -> int:

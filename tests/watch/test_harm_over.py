@@ -52,11 +52,11 @@ def test_a_harm_is_ended_by_labels_that_come_later_whatever_window_they_are_of(
     assert [one["window"] for one in harmful_now(verdicts)] == counts
 
 
-def test_few_rows_that_end_an_excess_do_so_though_they_say_nothing_of_their_own() -> None:
+def test_deliveries_of_few_rows_end_an_excess_together() -> None:
     of_deliveries = [(5_000, 0.3), (150, -0.3), (10, -0.3), (60, -0.3)]
     deliveries = [np.array([rows, rows * mean, rows * (0.119 + mean**2)]) for rows, mean in of_deliveries]
     bounds = above_promise(deliveries, np.array([54_000, 0, 54_000 * 0.119]), 0.0025, 0.01)
-    assert (bounds.least[-1], bounds.over[-1]) == (-np.inf, True)
+    assert bounds.over.tolist() == [False, False, False, True]
     assert not bounds.counts(0.0).any()
 
 
