@@ -42,13 +42,13 @@ def training_sentence(verdict: dict[str, Any]) -> str:
 
 
 def bound_sentences(verdict: dict[str, Any]) -> list[str]:
-    """Say of each metric whose value `may_lose` is measured from, where that is not the champion's."""
-    against, champion = verdict.get("against", CHAMPION), verdict.get("champion_name")
+    """Say of each metric whose value `may_lose` is measured from, where the configuration names other models, too."""
+    against = verdict.get("against", CHAMPION)
     return [
         f"may_lose of {metric} is measured from {bound['model']}, which has {bound['value']:.4f} on these rows "
         f"(evaluation.against: {against})"
         for metric, bound in verdict.get("bounds", {}).items()
-        if bound["model"] != champion
+        if against != CHAMPION
     ]
 
 

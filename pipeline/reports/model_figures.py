@@ -46,7 +46,7 @@ def slices_figure(judgement: Judgement, group: SliceGroup, most: int = 30) -> Fi
     main = judgement.metrics[0]
     shown = [found for found in group.slices if np.isfinite(found.metrics.get(main.name, np.nan))][:most]
     with our_style():
-        axes = new_axes(5.2, 0.8 + 0.2 * max(1, len(shown)))
+        axes = new_axes(3.4, 0.8 + 0.2 * max(1, len(shown)))
         axes.set_title(f"{main.name} by {short_name(group.columns)}", loc="left")
         axes.axvline(main.value, color=MUTED, linewidth=0.8, linestyle=(0, (3, 3)))
         for place, found in enumerate(shown):

@@ -45,10 +45,11 @@ _FILTERS = (
 
 
 def ticked(context: Context, text: str) -> Markup:
-    """Return text as HTML, what stands between backticks as code, commands with the page's options."""
-    from markupsafe import Markup, escape
+    """Return text as HTML that breaks as `breakable` says, what stands between backticks as code, commands with the
+    page's options."""
+    from markupsafe import Markup
 
-    return Markup(_TICKED.sub(r"<code>\1</code>", str(escape(copied(text, _options(context))))))
+    return Markup(_TICKED.sub(r"<code>\1</code>", str(breakable(copied(text, _options(context))))))
 
 
 def command(context: Context, text: str) -> Markup:

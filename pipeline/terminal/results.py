@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from pipeline.config.evaluation import COUNT, Evaluation, Threshold
+from pipeline.config.evaluation import CHAMPION, COUNT, Evaluation, Threshold
 from pipeline.config.model_settings import ModelSettings
 from pipeline.config.number_text import bound_text
 from pipeline.data.decisions_text import PROPERTY as DECISIONS
@@ -256,18 +256,19 @@ def _metrics_table(run: Run, rules: Evaluation) -> Table:
             (undefined or {}).get(name, "") if value is None else number_text(value),
             " to ".join(map(number_text, intervals.get(name) or ())),
             number_text(champion.get(name)),
-            _threshold_text(judged.get(name), with_slices=not verdict.get("rules")),
+            _threshold_text(judged.get(name), rules.against, with_slices=not verdict.get("rules")),
         )
     return table
 
 
-def _threshold_text(bounds: Threshold | None, with_slices: bool) -> str:
+def _threshold_text(bounds: Threshold | None, against: str, with_slices: bool) -> str:
     if bounds is None:
         return ""
+    to = "to the champion" if against == CHAMPION else f"(against: {against})"
     parts = [
         f"at least {bound_text(bounds.at_least)}" if bounds.at_least is not None else "",
         f"at most {bound_text(bounds.at_most)}" if bounds.at_most is not None else "",
-        f"may lose {bound_text(bounds.may_lose)} to the champion" if bounds.may_lose is not None else "",
+        f"may lose {bound_text(bounds.may_lose)} {to}" if bounds.may_lose is not None else "",
         f"{len(bounds.slices)} for slices" if bounds.slices and with_slices else "",
     ]
     return ", ".join(part for part in parts if part)

@@ -304,7 +304,10 @@ def test_whatever_writes_first_closes_the_runs_that_were_killed(
     longhaul("gc")
     longhaul("rollback", "--dry-run")
     assert half_written.is_dir()
-    sentence = f"run {run_id} never ended: its process 1 on {socket.gethostname()} was killed in Trainer"
+    sentence = (
+        f"run {run_id} never ended: its process 1 on {socket.gethostname()} ended without a word in Trainer, or its "
+        "workspace was copied while it ran"
+    )
     said = longhaul(*command)
     assert said.err.splitlines()[0] == (
         f"Note: {sentence}; what that had half written is removed. Finished steps are kept"

@@ -32,7 +32,7 @@ def cases(steps: list[str], is_rest: bool) -> list[tuple[str, str]]:
 
 def killed_in(outcome: Outcome) -> set[str]:
     """The steps in which a run was killed, as the next one says."""
-    said = re.search(r"never ended: its process .*? was killed (?:in ([\w, ]+)|between steps)", outcome.text)
+    said = re.search(r"never ended: its process .*? without a word (?:in ([\w, ]+?)|between steps), or ", outcome.text)
     assert said, outcome.text
     return set((said[1] or "").split(", ")) - {""}
 

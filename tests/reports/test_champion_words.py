@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.lineage.records import Artifact
 from pipeline.lineage.runs import Run
-from pipeline.reports.champion import champion_sentence, judged_notes, training_sentence
+from pipeline.reports.champion import bound_sentences, champion_sentence, judged_notes, training_sentence
 
 ALONE = "judged by absolute thresholds only"
 ASIDE = {"name": "champion run 7", "why": "its task is binary, not multiclass"}
@@ -96,3 +96,21 @@ def test_rows_that_the_champion_knew_are_counted(seen: Any, said: str) -> None:
     found = training_sentence(COMPARED | {"seen": seen, "metrics": {"example_count": 5.0}})
     assert found.startswith(said)
     assert bool(found) == bool(said)
+
+
+@pytest.mark.parametrize(
+    ("against", "model", "told"),
+    [
+        ("champion", "champion run 7", False),
+        ("first", "champion run 7", True),
+        ("first", "the model of run 1", True),
+    ],
+)
+def test_who_sets_the_bound_is_told_where_others_than_the_champion_could(against: str, model: str, told: bool) -> None:
+    """Where the first model was the champion, the page named the champion and not why."""
+    bounds = {"auc": {"model": model, "value": 0.7}}
+    verdict = {"against": against, "champion_name": "champion run 7", "bounds": bounds}
+    sentence = (
+        f"may_lose of auc is measured from {model}, which has 0.7000 on these rows (evaluation.against: {against})"
+    )
+    assert bound_sentences(verdict) == ([sentence] if told else [])

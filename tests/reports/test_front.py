@@ -49,7 +49,7 @@ class Reader(HTMLParser):
         self.text = ""
         self.data: dict[str, Any] = {}
         self._open: list[str] = []
-        self.feed(html)
+        self.feed(html.replace("<wbr>", ""))
         assert self._open == []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:

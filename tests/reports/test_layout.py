@@ -194,6 +194,27 @@ def test_no_line_ends_within_a_date_an_id_or_an_option(pages: dict[str, Path], s
     assert seen
 
 
+def test_a_long_name_in_a_headline_breaks_after_its_underscores(
+    pages: dict[str, Path], shown: Callable[..., Any]
+) -> None:
+    """It broke anywhere: very_long_name_ver / y_long_name."""
+    last_of_each_line = """() => {
+        const walk = document.createTreeWalker(document.querySelector(".reason"), NodeFilter.SHOW_TEXT), ends = [];
+        for (let top, before; walk.nextNode(); ) for (let at = 0; at < walk.currentNode.length; at++) {
+            const one = document.createRange();
+            one.setStart(walk.currentNode, at), one.setEnd(walk.currentNode, at + 1);
+            const box = one.getClientRects()[0];
+            if (box && top !== undefined && box.top > top + 4) ends.push(before);
+            if (box) top = box.top;
+            before = walk.currentNode.data[at];
+        }
+        return ends;
+    }"""
+    ends = shown(pages["not-blessed"], 390).evaluate(last_of_each_line)
+    assert len(ends) > 3
+    assert set(ends) <= {" ", "_"}
+
+
 def test_names_of_values_do_not_run_into_them_on_a_phone(pages: dict[str, Path], shown: Callable[..., Any]) -> None:
     wraps = """all => all.filter(one => one.offsetHeight).map(one => getComputedStyle(one, "::before"))
         .map(style => `${style.whiteSpace} ${style.overflowWrap}`)"""

@@ -148,7 +148,8 @@ def _close(root: Path, store: MetadataStore, context: Any, process: Process | No
     store.put_executions(executions)
     where = f" in {', '.join([*at_work, *made])}" if at_work or made else " between steps"
     ending = _left_ending(root, context.name)
-    reason = ending.get("reason") or f"its {process or 'process'} was killed{where}"
+    lost = f"its {process or 'process'} ended without a word{where}, or its workspace was copied while it ran"
+    reason = ending.get("reason") or lost
     context.custom_properties["status"].string_value = ending.get("status") or "interrupted"
     context.custom_properties["reason"].string_value = reason
     context.custom_properties["seconds"].double_value = seconds
