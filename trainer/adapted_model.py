@@ -19,6 +19,7 @@ from trainer.artifact_names import LABEL, PREDICTION
 from trainer.features import Feature, FeatureTable, Label, Storage
 from trainer.graded_signatures import graded_signatures
 from trainer.plain_examples import examples_of
+from trainer.python_calls import refuse_python_calls
 from trainer.signatures import PREDICTED_CLASS
 from trainer.user_code import UserCodeError
 
@@ -44,6 +45,7 @@ def asked(model: Any, said: str) -> tuple[Any, str, str]:
         others = ", ".join(model.signatures) or "none at all"
         raise UserCodeError(f"{said} exported a model without the signature serving_default; it has {others}", _REMEDY)
     signature = model.signatures["serving_default"]
+    refuse_python_calls(signature.graph, f"the model of {said}")
     inputs = signature.structured_input_signature[1]
     if len(inputs) != 1 or next(iter(inputs.values())).dtype != tf.string:
         takes = ", ".join(f"{name} ({spec.dtype.name})" for name, spec in sorted(inputs.items())[:6])

@@ -75,6 +75,11 @@ def read(
                 f"transform.preprocessing_fn gives {name!r} with as many values as a row happens to have",
                 "fill it: tft.sparse_tensor_to_dense_with_shape(inputs[name], [None, 1], default_value)",
             )
+        if "/" in name:
+            raise UserCodeError(
+                f"transform.preprocessing_fn gives {name!r}: no input of a Keras model has a / in its name",
+                f"call it {name.replace('/', '_')!r}",
+            )
         if one.dtype == tf.string and name != label.name:
             raise UserCodeError(
                 f"transform.preprocessing_fn gives {name!r} as text, which no network reads",

@@ -13,9 +13,11 @@ from typing import Any
 import keras
 import numpy as np
 import numpy.typing as npt
+import tensorflow as tf
 
 from trainer.features import FeatureTable, Kind
 from trainer.preprocessing import CATEGORICAL, FLAGS, columns_by_feature
+from trainer.python_calls import refuse_python_calls
 from trainer.reading import Columns
 from trainer.user_code import UserCodeError, blamed, kind_of, load
 
@@ -108,6 +110,11 @@ class OwnNetwork:
                     "return keras.Model(features.inputs, output)",
                 )
             model = self._of_all_inputs(model, features)
+        if isinstance(model.output, dict | list | tuple) and len(model.outputs) == 1:
+            raise UserCodeError(
+                f"{self.said} returned a model that gives {kind_of(model.output)} with its output",
+                "return keras.Model(features.inputs, output), the output by itself",
+            )
         found = [tuple(output.shape) for output in model.outputs]
         if found != [(None, features.outputs)]:
             raise UserCodeError(
@@ -124,12 +131,19 @@ class OwnNetwork:
             UserCodeError: they cannot.
         """
         with self.blamed():
-            found = np.asarray(model(self._some, training=False), np.float64)
+            asked = tf.function(lambda: model(self._some, training=False), autograph=False).get_concrete_function()
+            refuse_python_calls(asked.graph, f"the model of {self.said}")
+            found = np.asarray(asked(), np.float64)
         bad = ~np.isfinite(found).all(axis=1)
         if bad.any():
+            unfilled = [name for name, values in self._some.items() if not np.isfinite(values[bad]).all()]
+            of_what = f", of inputs that are so themselves: {', '.join(unfilled[:12])}" if unfilled else ""
+            fill = "fill them in transform.preprocessing_fn: tf.where(tf.math.is_finite(x), x, 0.0)"
+            see = "see that no layer divides by 0 or takes a logarithm of 0, and try a smaller trainer.learning_rate"
             raise UserCodeError(
-                f"the model of {self.said} gives NaN or infinity for {bad.sum()} of {len(bad)} training rows {when}",
-                "see that no layer divides by 0 or takes a logarithm of 0, and try a smaller trainer.learning_rate",
+                f"the model of {self.said} gives NaN or infinity for {bad.sum()} of {len(bad)} training rows "
+                f"{when}{of_what}",
+                fill if unfilled else see,
             )
         task = self._table.label.task
         are_shares = bool((found >= 0).all() and (found <= 1).all())

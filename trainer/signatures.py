@@ -151,12 +151,14 @@ class ServedModel(tf.Module):
         return stacks.of_plain({one.name: tensors[names[one.name]] for one in self._table.features}, self._table)
 
     def _predict(self, raw: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        scores = self._network(self._network_inputs(raw))
-        if self._table.label.task != "multiclass":
+        # A network of the user's may give half precision, and a layer in it may have lost the shape.
+        scores, label = tf.cast(self._network(self._network_inputs(raw)), tf.float32), self._table.label
+        scores.set_shape([None, len(label.classes) if label.task == "multiclass" else 1])
+        if label.task != "multiclass":
             return {PREDICTION: scores}
         return {
             PREDICTION: scores,
-            PREDICTED_CLASS: tf.gather(tf.constant(self._table.label.classes), tf.argmax(scores, axis=1)),
+            PREDICTED_CLASS: tf.gather(tf.constant(label.classes), tf.argmax(scores, axis=1)),
         }
 
     @_as_written

@@ -159,6 +159,7 @@ def _problem(exc: BaseException) -> str:
         text = f"{text}: {'; '.join(map(_problem, exc.exceptions[:3]))}"
     for folder in _folders():
         text = text.replace(f"{folder}/", "")
+    text = re.sub(r"\x1b\[[0-9;]*m", "", text)  # Keras writes in bold
     text = re.sub(r"<function (\S+) at 0x\w+>", r"\1", text)
     # TensorFlow and Keras repeat the whole story in the message.
     told = [line.strip() for line in text.splitlines() if line.strip()]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from trainer.python_calls import refuse_python_calls
 from trainer.user_code import Columns, UserCodeError, blamed, kind_of, load
 
 
@@ -40,9 +41,18 @@ def preprocessing_fn(inputs: dict[str, Any], custom_config: dict[str, Any]) -> d
                 f"{code['said']} returned {kind_of(value)} for {name!r}, not a tensor of TensorFlow",
                 "compute it by TensorFlow from the inputs: what numpy computes is a constant when the model serves",
             )
-        if value.shape.rank == 0:
+        if value.shape.rank == 0 or _is_of_fixed_length(value):
+            found = f"a tensor of length {value.shape[0]}" if value.shape.rank else "one number"
             raise UserCodeError(
-                f"{code['said']} returned one number for {name!r}, not one for each row",
+                f"{code['said']} returned {found} for {name!r}, not one for each row",
                 "keep the first dimension: it is the rows of a batch",
             )
+    refuse_python_calls(tf.compat.v1.get_default_graph(), code["said"])
     return dict(outputs)
+
+
+def _is_of_fixed_length(value: Any) -> bool:
+    """Return whether a graph gives so many rows whatever it is given; TFT leaves the length of a batch open."""
+    import tensorflow as tf
+
+    return not tf.executing_eagerly() and bool(value.shape.rank) and value.shape[0] is not None

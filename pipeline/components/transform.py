@@ -12,7 +12,8 @@ from __future__ import annotations
 import functools
 import json
 import logging
-from collections.abc import Collection
+import traceback
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import tensorflow_transform as tft
@@ -34,7 +35,7 @@ from pipeline.errors import CodeError, causes
 from pipeline.lineage.artifact_names import SUMMARY_FILE
 from pipeline.patches.row_groups import make_tfxio
 from trainer.features import FeatureTable, Kind
-from trainer.user_code import UserCodeError
+from trainer.user_code import UserCodeError, explained
 
 PATCHES = ("pipeline.patches.reloaded_graph",)
 """What TFT is patched with while this runs; named so that its code counts in the digest of the step."""
@@ -56,9 +57,8 @@ class Executor(stock.Executor):
             try:
                 super().Do(input_dict, output_dict, exec_properties)
             except Exception as exc:
-                for cause in causes(exc):
-                    if isinstance(cause, UserCodeError):
-                        raise CodeError(cause.what, cause.remedy) from exc
+                if error := _of_the_user(exc, exec_properties):
+                    raise CodeError(error.what, error.remedy) from exc
                 raise
             return
         logging.getLogger(__name__).info("Transform analyzes in columns: the preprocessing function is Longhaul's")
@@ -108,6 +108,23 @@ def _digests(examples: Any, split_uri: str) -> dict[str, str]:
     if sum(summary["rows"].values()) < analyzer_cache.WORTHWHILE_ROWS:
         return {}
     return analyzer_cache.shard_names(in_split(split_uri, summary["shards"]))
+
+
+def _of_the_user(exc: BaseException, exec_properties: Mapping[str, Any]) -> UserCodeError | None:
+    """Return an error as one of the user's function: its own, or one that TFT met in the graph that it gave."""
+    if told := next((cause for cause in causes(exc) if isinstance(cause, UserCodeError)), None):
+        return told
+    config = json_utils.loads(exec_properties.get(standard_component_specs.CUSTOM_CONFIG_KEY) or "{}") or {}
+    frames = (frame for cause in causes(exc) for frame in traceback.extract_tb(cause.__traceback__))
+    is_of_machine = any(isinstance(cause, OSError | MemoryError) for cause in causes(exc))
+    if "code" not in config or is_of_machine or not any("/tensorflow_transform/" in one.filename for one in frames):
+        return None
+    error = explained(exc, config["code"])
+    return UserCodeError(
+        error.what.partition(" [while running")[0],
+        "give each output one row for each row of the inputs, and see what its graph makes of all rows; the log has "
+        "the whole story",
+    )
 
 
 def _analyzed_columns(table: FeatureTable) -> list[str]:

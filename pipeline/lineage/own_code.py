@@ -29,6 +29,14 @@ from pipeline.lineage.own_files import closure, parsed, root_of
 
 _STRAYS = frozenset(("tests", "docs", "examples", "benchmarks", "scripts", "tools"))
 """Folders of their own that packages install by mistake, and that nobody imports."""
+_GIVEN = {
+    "transform.preprocessing_fn": "inputs",
+    "trainer.build_model": "features",
+    "trainer.run_fn": "fn_args",
+    "schema.checks": "data",
+    "evaluation.metrics": "labels, predictions, weights",
+}
+"""What a function is called with, by its setting, without the place or the name in it."""
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -122,10 +130,12 @@ def find_function(setting: str, said: str, folder: Path) -> Function:
         file = _installed(setting, path, folder)
         beside = {file.name: file.read_bytes(), **closure(setting, file.parent, file, path.rpartition(".")[0])}
         function = Function(said, path, name, beside, is_installed=True)
-    bound = _bound_names(parsed(setting, file, file.name))
+    tree = parsed(setting, file, file.name)
+    bound = _bound_names(tree)
     if name not in bound and "*" not in bound:
         known = ", ".join(sorted(one for one in bound if not one.startswith("_"))[:8]) or "nothing"
         raise ConfigError(f"{setting}: {file.name} has no {name}; it defines {known}", f"write `def {name}(…)` there")
+    _refuse_other_arguments(setting, tree, file.name, name)
     return function
 
 
@@ -206,6 +216,24 @@ def _bound_names(tree: ast.Module) -> set[str]:
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             found.add(node.id)
     return found
+
+
+def _refuse_other_arguments(setting: str, tree: ast.Module, file: str, name: str) -> None:
+    """Refuse a function that cannot be called with what its setting gives, as far as its `def` tells."""
+    given = next((words for beginning, words in _GIVEN.items() if setting.startswith(beginning)), None)
+    found = [one for one in tree.body if isinstance(one, ast.FunctionDef) and one.name == name]
+    if given is None or not found or found[-1].decorator_list:
+        return
+    taken, count = found[-1].args, given.count(",") + 1
+    places = [*taken.posonlyargs, *taken.args]
+    needed = len(places) - len(taken.defaults)
+    must_be_named = [one.arg for one, value in zip(taken.kwonlyargs, taken.kw_defaults, strict=True) if value is None]
+    if needed <= count and (count <= len(places) or taken.vararg) and not must_be_named:
+        return
+    raise ConfigError(
+        f"{setting}: {file}:{found[-1].lineno}: {name}({ast.unparse(taken)}) cannot be called with {given}",
+        f"write `def {name}({given}):`",
+    )
 
 
 def _refuse_shadows(setting: str, function: Function) -> None:

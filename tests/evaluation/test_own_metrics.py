@@ -34,7 +34,7 @@ ABSOLUTE = "return np.average(abs(labels - predictions), weights=weights)"
 
 def code_of(folder: Path, body: str, arguments: str = "labels, predictions, weights") -> dict[str, Code]:
     (folder / "my_metrics.py").write_text(f"import numpy as np\ndef cost({arguments}):\n    {body}\n")
-    return {"cost": find_function("evaluation.metrics.cost", "my_metrics.py:cost", folder).to_plain()}
+    return {"cost": find_function("x", "my_metrics.py:cost", folder).to_plain()}
 
 
 def drawn(seed: int, task: str = "regression", rows: int = N) -> tuple[Array, Array]:

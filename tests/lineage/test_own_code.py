@@ -14,7 +14,7 @@ from pipeline.errors import ConfigError
 from pipeline.lineage.own_code import find_function, wheel_of
 from trainer.user_code import load
 
-SETTING = "trainer.run_fn"
+SETTING = "steps.Mine.component"
 
 
 def write(folder: Path, files: dict[str, str]) -> Path:
@@ -186,3 +186,33 @@ def test_what_cannot_be_the_users_function_is_refused_in_a_sentence(
     assert told in caught.value.what
     assert caught.value.what.startswith(SETTING)
     assert caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("setting", "text", "problem"),
+    [
+        ("trainer.build_model", "def f(): ...", "my_code.py:1: f() cannot be called with features"),
+        (
+            "trainer.run_fn",
+            "\ndef f(fn_args, more): ...",
+            "my_code.py:2: f(fn_args, more) cannot be called with fn_args",
+        ),
+        ("schema.checks[0]", "def f(data, *, strict): ...", "cannot be called with data"),
+        ("evaluation.metrics.cost", "def f(labels, predictions): ...", "called with labels, predictions, weights"),
+        ("transform.preprocessing_fn", "def f(inputs, custom_config=None): ...", ""),
+        ("transform.preprocessing_fn", "def f(*all_of_them): ...", ""),
+        ("trainer.build_model", "class f: ...", ""),
+        ("trainer.build_model", "@with_units(3)\ndef f(features, units): ...", ""),
+    ],
+)
+def test_a_function_of_other_arguments_is_refused_before_anything_runs(
+    tmp_path: Path, setting: str, text: str, problem: str
+) -> None:
+    folder = write(tmp_path, {"my_code.py": text})
+    if not problem:
+        assert find_function(setting, "my_code.py:f", folder).name == "f"
+        return
+    with pytest.raises(ConfigError) as caught:
+        find_function(setting, "my_code.py:f", folder)
+    assert problem in str(caught.value)
+    assert "write `def f(" in str(caught.value)

@@ -75,6 +75,15 @@ def test_it_learns_and_is_served_with_every_signature(
         ("return 7", "my_network.py:build_model returned an int", "not a keras.Model"),
         ("return keras.Model(features.inputs, keras.layers.Dense(3)(x))", "gives (rows, 3)", "wants (rows, 1)"),
         ("return keras.Model(features.inputs, [x, x])", "gives 2 outputs, (rows, 2) and (rows, 2)", "wants (rows, 1)"),
+        ("return keras.Model(features.inputs, {'p': keras.layers.Dense(1)(x)})", "gives a dict with its output", ""),
+        ("return keras.Model(features.inputs, [keras.layers.Dense(1)(x)])", "gives a list with its output", ""),
+        (
+            "import tensorflow as tf\n    called = keras.layers.Lambda(lambda v: tf.ensure_shape(tf.py_function("
+            "lambda z: z, [v], tf.float32), v.shape))(x)\n"
+            "    return keras.Model(features.inputs, keras.layers.Dense(1, activation='sigmoid')(called))",
+            "calls Python in its graph",
+            "TensorFlow's operations alone",
+        ),
         ("return keras.Model(features.inputs, keras.layers.Dense(1, bias_initializer='ones')(x) + 5)", "gives", "prob"),
         (
             "return keras.Model(features.inputs, keras.layers.Dense(1)(keras.ops.log(x * 0 - 1)))",
@@ -92,6 +101,19 @@ def test_what_no_network_of_the_task_is_is_refused(tmp_path: Path, body: str, li
     assert problem in caught.value.what
     assert "site-packages" not in caught.value.what
     assert caught.value.remedy
+
+
+def test_inputs_that_are_no_numbers_are_named(tmp_path: Path) -> None:
+    code = code_of(
+        tmp_path,
+        "import keras\ndef build_model(features):\n"
+        "    together = keras.layers.Concatenate()(list(features.inputs.values()))\n"
+        "    return keras.Model(features.inputs, keras.layers.Dense(1, activation='sigmoid')(together))\n",
+    )
+    columns = COLUMNS | {"more": np.full((20, 1), np.nan, np.float32)}
+    with pytest.raises(UserCodeError, match=r"before training, of inputs that are so themselves: more") as caught:
+        OwnNetwork(code, table_of("binary"), [], columns, {"numeric": ["age", "spent"], "more": ["more"]})
+    assert "transform.preprocessing_fn" in caught.value.remedy
 
 
 def test_a_model_of_some_inputs_takes_all(tmp_path: Path) -> None:

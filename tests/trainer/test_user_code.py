@@ -95,6 +95,7 @@ def test_a_package_that_is_lacking_is_to_be_installed_where_the_steps_run(code: 
         ("raise type('Stop', (BaseException,), {})('no')", "Stop: no", "on purpose"),
         ("raise type('E', (Exception,), {'__str__': lambda self: 1 / 0})()", "E: (its text cannot be told", ""),
         ("raise ExceptionGroup('two', [ValueError('a'), KeyError('b')])", "ValueError: a; KeyError: b", "on purpose"),
+        ("raise ValueError('\x1b[1mbold\x1b[0m')", "ValueError: bold", "on purpose"),
         ("open('prices.txt')", "FileNotFoundError", '`Path(__file__).with_name("prices.txt")`'),
         ("open(__file__ + '.txt')", "FileNotFoundError", '`Path(__file__).with_name("my_code.py.txt")`'),
         ("open('/nowhere/prices.txt')", "FileNotFoundError", "correct the code"),
@@ -174,6 +175,24 @@ def test_what_a_function_gives_reaches_transform(code: Code) -> None:
     inputs = {"age": tf.constant([[1.0], [2.0]])}
     found: Any = preprocessing_fn(inputs, {"code": code(DEFINE + "return {'x': inputs['age'] + 1}\n")})
     assert found["x"].numpy().tolist() == [[2.0], [3.0]]
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ("tf.numpy_function(np.abs, [inputs['age']], tf.float32)", "calls Python in its graph"),
+        ("tf.reduce_sum(inputs['age'], keepdims=True)", "returned a tensor of length 1 for 'x', not one for each row"),
+    ],
+)
+def test_a_graph_that_cannot_serve_any_rows_is_refused(code: Code, value: str, problem: str) -> None:
+    plain = code(DEFINE + f"return {{'x': {value}}}\n")
+
+    @tf.function(autograph=False)
+    def trace(age: tf.Tensor) -> tf.Tensor:
+        return preprocessing_fn({"age": age}, {"code": plain})["x"]
+
+    with pytest.raises(UserCodeError, match=problem):
+        trace.get_concrete_function(tf.TensorSpec([None, 1]))
 
 
 def test_the_line_of_the_user_is_told_when_a_library_raises_below_it(code: Code) -> None:
