@@ -19,6 +19,7 @@ from pipeline.config.reading import Reading
 from pipeline.config.split import GroupSplit, HashSplit
 from pipeline.config.steps import OwnStep
 from pipeline.config.vertex import VertexStep
+from pipeline.lineage.provenance import present_software
 from tests.compiled import chain
 from tests.test_cache_keys import WITH_ALL_STEPS, configuration, steps_of
 from trainer.settings.base import Section
@@ -182,6 +183,8 @@ def test_a_step_is_told_the_settings_that_it_reads_and_no_other(
 ) -> None:
     """Tried with every setting: which steps' execution properties are others if it is another."""
     monkeypatch.setattr("pipeline.components.told.step_code_digest", lambda _: "")  # see tests/test_cache_keys.py
+    software = present_software()
+    monkeypatch.setattr("pipeline.contract.run_inputs.present_software", lambda: software)  # nor does it change here
     config = configuration(tmp_path, EVERY_SECTION)
     schema, policy = tmp_path / "other.pbtxt", tmp_path / "flights.policy.yaml"
     shutil.copy(config.schema_file, schema)

@@ -11,8 +11,9 @@ from __future__ import annotations
 import ast
 import functools
 import hashlib
+import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,16 +95,22 @@ def closure(modules: Iterable[str], *, at_top: bool = False) -> frozenset[str]:
 
 def digest(files: Iterable[str]) -> str:
     """Return SHA-256 over the names and contents of these files of ours."""
+    return digest_of({file: file_digest(file) for file in files})
+
+
+def digest_of(digests: Mapping[str, str]) -> str:
+    """Return SHA-256 over the names of files and the digests of their contents."""
     total = hashlib.sha256()
-    for file in sorted(files):
-        total.update(f"{file}\0{file_digest(file)}\0".encode())
+    for file in sorted(digests):
+        total.update(f"{file}\0{digests[file]}\0".encode())
     return total.hexdigest()
 
 
 def all_files() -> list[str]:
     """Return all Python files of ours, relative to ROOT."""
-    found = (file for package in PACKAGES for file in (ROOT / package).rglob("*.py"))
-    return sorted(file.relative_to(ROOT).as_posix() for file in found)
+    above = len(f"{ROOT}/")
+    folders = (found for package in PACKAGES for found in os.walk(ROOT / package))
+    return sorted(f"{folder}/{name}"[above:] for folder, _, names in folders for name in names if name.endswith(".py"))
 
 
 def file_digest(file: str) -> str:

@@ -6,6 +6,7 @@ the steps again that use the code, and nothing before them.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.metadata
 import json
@@ -50,17 +51,23 @@ class Software:
 
 def present_software() -> Software:
     """Look at what there is now."""
-    files = import_closure.all_files()
+    digests = {file: import_closure.file_digest(file) for file in import_closure.all_files()}
     return Software(
-        code_digest=import_closure.digest(files),
-        code_files={file: import_closure.file_digest(file)[:8] for file in files},
+        code_digest=import_closure.digest_of(digests),
+        code_files={file: digest[:8] for file, digest in digests.items()},
         package_versions=package_versions(),
     )
 
 
 def package_versions() -> dict[str, str]:
     """Return the versions of what the result depends on."""
-    return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in _PACKAGES}
+    return {"python": platform.python_version()} | {name: _version(name) for name in _PACKAGES}
+
+
+@functools.cache
+def _version(package: str) -> str:
+    """Return what this process imports, whatever is installed later."""
+    return importlib.metadata.version(package)
 
 
 def step_code_digest(component: Any) -> str:

@@ -35,6 +35,7 @@ from pipeline.reports.formats import NOTHING
 from pipeline.reports.page import collect, render, write_report
 from pipeline.reports.page_places import FRONT, page_path
 from pipeline.reports.rendering import templates, words
+from tests.probes import probing_by
 
 ROOT = Path(__file__).parents[2]
 EVIL = "<script>alert(1)</script>"
@@ -1154,7 +1155,7 @@ POLICY = "severity: { enum_type_unexpected_string_values: warn }\n"
 
 
 @pytest.fixture(scope="session")
-def toy(tmp_path_factory: pytest.TempPathFactory) -> PipelineConfig:
+def toy(tmp_path_factory: pytest.TempPathFactory, probes: str) -> PipelineConfig:
     """The configuration of a small pipeline that ran once from end to end."""
     from pipeline.commands.run import run_pipeline
 
@@ -1164,7 +1165,8 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> PipelineConfig:
     (folder / "toy.policy.yaml").write_text(POLICY)
     (folder / "toy.yaml").write_text(CONFIG)
     config = load(folder / "toy.yaml", workspace=str(folder / "workspace"))
-    assert run_pipeline(config, from_node=None, to_node=None, use_cache=True)
+    with probing_by(probes):
+        assert run_pipeline(config, from_node=None, to_node=None, use_cache=True)
     return config
 
 

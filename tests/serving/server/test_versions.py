@@ -17,6 +17,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.captured import called
 from tests.serving.server.conftest import BIAS, ROW, Server, probability, push, seal
 from tests.waiting import eventually
 
@@ -199,7 +200,6 @@ def test_workers_share_the_port_and_one_that_dies_is_replaced(
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--model", "{tmp}/none"], "holds no model"),
         (["--name", "flights"], "not NAME=FOLDER"),
         (["--name", "a/b={tmp}/flights"], "not NAME=FOLDER"),
         (["--model", "{tmp}/flights", "--name", "flights={tmp}/flights"], "is there twice"),
@@ -215,11 +215,17 @@ def test_a_mistake_of_the_user_is_one_message(server: Server, tmp_path: Path, ar
     (tmp_path / "flights" / "1" / "saved_model.pb").touch()
     (tmp_path / "empty").touch()
     taken = server.rest.rpartition(":")[2]
-    given = [each.format(tmp=tmp_path, taken=taken) for each in arguments]
+    outcome = called("serve", *(each.format(tmp=tmp_path, taken=taken) for each in arguments))
+    assert outcome.code == 2, outcome.text
+    assert told in outcome.text
+    assert "Traceback" not in outcome.text
+
+
+def test_a_process_with_nothing_to_serve_ends_and_says_so(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "pipeline.cli", "serve", *given],
+        [sys.executable, "-m", "pipeline.cli", "serve", "--model", tmp_path / "none"],
         capture_output=True, text=True, timeout=120,
     )  # fmt: skip
-    assert done.returncode == 2, done.stderr
-    assert told in done.stderr
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "holds no model" in done.stderr
     assert "Traceback" not in done.stderr
