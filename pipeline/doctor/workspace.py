@@ -57,7 +57,7 @@ def look(place: Place) -> Iterator[Finding]:
         yield Finding("ML Metadata", exc.what, exc.remedy)
         return
     kept = place.metadata.url or f"SQLite, schema version {_schema_version(place.root)}"
-    yield Finding("ML Metadata", f"{kept}, {len(runs)} runs of {place.name}")
+    yield Finding("ML Metadata", f"{kept}, {len(runs)} run{'s' if len(runs) != 1 else ''} of {place.name}")
     yield from _whereabouts(place)
     yield _dead_runs(runs)
     yield _clock(runs)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.markup import escape
@@ -20,6 +20,8 @@ from pipeline.serving.met import LIMITED_BY, Kind, Met
 from pipeline.terminal.console import console_for
 
 _MOST = 10
+_NAME = 30
+"""Letters of a column's name that stay in one line."""
 """Lines of the table of what was met; `--json` has all."""
 _SAYS = {
     Kind.UNKNOWN: "unknown to the model",
@@ -121,8 +123,11 @@ def print_met(console: Console, found: Sequence[Met], too_much: Sequence[tuple[M
     if not found:
         return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    longest = max(len(shown(met.column)) for met in found[:_MOST])
     for heading in ("Met in", "what", "rows", "share", "for example"):
-        table.add_column(heading, justify="right" if heading in ("rows", "share") else "left", overflow="fold")
+        justify: Literal["left", "right"] = "right" if heading in ("rows", "share") else "left"
+        least = min(longest, _NAME) if heading == "Met in" else None
+        table.add_column(heading, justify=justify, overflow="fold", min_width=least)
     several = len({example.file for met in found for example in met.examples}) > 1
     for met in found[:_MOST]:
         what = "missing, as the model expects" if met.expected else _SAYS[met.kind]

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Collection, Sequence
 from typing import Any, Protocol
 
+from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -14,6 +15,8 @@ from pipeline.config.evaluation import COUNT, lower_is_better
 from pipeline.terminal.console import console_for, number_text
 
 _MOST_SLICES = 12
+_ENDLESS = 10_000
+"""Columns, to measure what a table would take."""
 
 
 class Model(Protocol):
@@ -53,7 +56,7 @@ def print_rejudged(
     measured = [model for model in models if model.verdict]
     count = int(measured[0].verdict["metrics"][COUNT])
     console.print(f"[bold]{escape(rows)}[/]  {count:,} rows with a label, the same for all", soft_wrap=True)
-    console.print(_table(models, serving, metrics))
+    _print(console, _table(models, serving, metrics))
     for model in models:
         if model.has_seen:
             said = f"the run of {escape(model.name)} has read these rows: its figures may be flattered"
@@ -65,9 +68,23 @@ def print_rejudged(
         for failure in model.verdict.get("failures", []):
             console.print(f"[red]Broken[/]    {escape(model.name)}: {escape(failure)}", soft_wrap=True)
     if len(models) == 1 and measured[0].verdict["slices"]:
-        console.print(_slices(measured[0].verdict, metrics))
+        _print(console, _slices(measured[0].verdict, metrics))
     if unrecorded:
         console.print(f"[yellow]Warning[/]   not on record: {escape(unrecorded)}", soft_wrap=True)
+
+
+def _print(console: Console, table: Table) -> None:
+    """Print a table, or where there is no room a line for each of its cells: no figure and no name is cut."""
+    if console.measure(table, options=console.options.update(width=_ENDLESS)).maximum <= console.width:
+        console.print(table)
+        return
+    names = [str(column.header) for column in table.columns]
+    room = max(map(len, names[1:]))
+    for first, *cells in zip(*(column.cells for column in table.columns), strict=True):
+        console.print(str(first))
+        for name, cell in zip(names[1:], cells, strict=True):
+            if cell:
+                console.print(f"  {name:<{room}}  {cell}")
 
 
 def _table(models: Sequence[Model], serving: str | None, metrics: Collection[str]) -> Table:

@@ -23,22 +23,42 @@ def print_versions(known: list[Version], metrics: Collection[str], asked: Sequen
         requests = [{"version": None, "state": "waiting", **asdict(request)} for request in asked]
         print(json.dumps([*map(_plain, known), *requests], indent=1))
         return
-    table = Table(box=None, pad_edge=False)
-    for column in ("version", "state", "pushed (UTC)", "by", "run", "what"):
-        table.add_column(column, no_wrap=column != "what")
-    for version in known:
-        color = {"served": "green", "withdrawn": "red"}.get(version.state, "default")
-        cells = ("", "", "", "no manifest")
-        if found := version.manifest:
-            cells = (found.pushed[:16].replace("T", " "), found.pushed_by, found.run_id, _what(found, metrics))
-        if version.damage:
-            cells = (*cells[:3], f"damaged: {', '.join(version.damage[:3])}; {cells[3]}")
-        table.add_row(str(version.number), f"[{color}]{version.state}[/]", *map(escape, cells))
     console = console_for(sys.stdout)
-    console.print(table if known else "no version yet; `longhaul run` pushes one")
+    rows = [_row(version, metrics) for version in known]
+    longest = max((len(word) for *_, what in rows for word in what.split()), default=0)
+    shorter = _table([row[:-1] for row in rows])
+    is_narrow = console.measure(shorter).maximum + 1 + longest > console.width
+    if not known:
+        console.print("no version yet; `longhaul run` pushes one")
+    elif is_narrow:  # no name of a metric is broken: what there is to say stands below, a line for each version
+        console.print(shorter)
+        for number, *_, what in rows:
+            console.print(f"{number}  {what}")
+    else:
+        console.print(_table(rows))
     for request in asked:
         figures = _figures(Manifest.from_json(request.manifest), metrics)
         console.print(f"[yellow]Waiting[/]   run {request.run_id} ({figures}) {escape(request.words)}", soft_wrap=True)
+
+
+def _row(version: Version, metrics: Collection[str]) -> Sequence[str]:
+    color = {"served": "green", "withdrawn": "red"}.get(version.state, "default")
+    cells = ("", "", "", "no manifest")
+    if found := version.manifest:
+        cells = (found.pushed[:16].replace("T", " "), found.pushed_by, found.run_id, _what(found, metrics))
+    if version.damage:
+        cells = (*cells[:3], f"damaged: {', '.join(version.damage[:3])}; {cells[3]}")
+    return str(version.number), f"[{color}]{version.state}[/]", *map(escape, cells)
+
+
+def _table(rows: Sequence[Sequence[str]]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    columns = ("version", "state", "pushed (UTC)", "by", "run", "what")
+    for column in columns[: max(map(len, rows), default=0)]:
+        table.add_column(column, no_wrap=column != "what")
+    for row in rows:
+        table.add_row(*row)
+    return table
 
 
 def _what(manifest: Manifest, metrics: Collection[str]) -> str:
