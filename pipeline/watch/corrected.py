@@ -17,9 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.evaluation.tallies import metric_values, rows_of
+from pipeline.evaluation.tallies import metric_values
 from pipeline.watch.estimates import Array, Estimate
 from pipeline.watch.harm import loss_name
+from pipeline.watch.realized import tally_of
 from pipeline.watch.reference import Reference, losses
 from pipeline.watch.samples import categorical, columns_of, estimated, matrix
 
@@ -62,9 +63,8 @@ def backtest_rows(
 
 def realized(task: str, scores: Array, truth: Array) -> dict[str, float]:
     """Return the metrics that are estimated, by labels."""
-    places = np.arange(len(truth))
-    tally = rows_of(task, truth, scores, np.zeros(len(truth), np.int64)).tally(places)
-    return metric_values(task, tally) | {loss_name(task): float(losses(task, truth, scores).mean())}
+    loss = float(losses(task, truth, scores).mean())
+    return metric_values(task, tally_of(task, truth, scores)) | {loss_name(task): loss}
 
 
 class Corrections:

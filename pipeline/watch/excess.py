@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.evaluation.tallies import BUCKETS, Tally, rows_of
+from pipeline.evaluation.tallies import BUCKETS, Tally
+from pipeline.watch.realized import tally_of
 
 if TYPE_CHECKING:
     from pipeline.watch.reference import Reference
@@ -36,8 +37,7 @@ def promised_excess(reference: Reference) -> tuple[float, Array]:
     is of an earlier Longhaul, of those that it has."""
     if reference.excess:
         return reference.excess[0], np.array(reference.excess[1:])
-    truth = reference.truth
-    tally = rows_of("binary", truth, reference.scores, np.zeros(len(truth), np.int64)).tally(np.arange(len(truth)))
+    tally = tally_of("binary", reference.truth, reference.scores)
     center = center_of(tally)
     return center, moments(tally, center)
 
