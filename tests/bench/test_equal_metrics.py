@@ -39,8 +39,9 @@ THRESHOLDS: dict[str, dict[str, dict[str, float]]] = {
     "multiclass": {"accuracy": {"at_least": 0.1, "may_lose": 0.0}, "log_loss": {"at_most": 0.1}},
     "regression": {"mae": {"at_most": 100.0}, "rmse": {"at_most": 0.1, "may_lose": 0.0}},
 }
-CASES = [(task, champion, None) for task in THRESHOLDS for champion in (False, True)]
+CASES = [(task, True, None) for task in THRESHOLDS] + [("binary", False, None)]
 CASES += [(task, task == "binary", "weight") for task in THRESHOLDS]
+"""Each task with and without a champion and weights, but not with all pairs of both: stock takes ten seconds each."""
 
 
 class Model(tf.Module):
