@@ -24,12 +24,19 @@ SECONDS = {
     "test_examples.py": 155,
     "test_moves.py": 135,
     "test_clock.py": 115,
-    "test_kills.py": 100,
     "test_notebooks.py": 95,
     "test_any_table.py": 90,
+    "test_equal_metrics.py": 85,
+    "test_kills.py": 85,
+    "test_layout.py": 85,
     "test_shipping.py": 80,
+    "test_equal_data.py": 65,
     "test_tutorial.py": 62,
     "test_renewal.py": 56,
+    "test_champion_runs.py": 55,
+    "test_suspects.py": 55,
+    "test_two_loops.py": 55,
+    "test_rollback_meanwhile.py": 40,
 }
 """Of files that take longer than the number of their tests tells, on two cores: begun last, one process would wait."""
 
