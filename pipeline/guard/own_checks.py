@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Self
 
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from pipeline.data.statistics_files import Statistics
 from pipeline.errors import CodeError
@@ -39,6 +39,12 @@ class Said(BaseModel):
     of: int | None = Field(None, ge=1)
     """How many rows were looked at."""
 
+    @model_validator(mode="after")
+    def _break_at_most_those_looked_at(self) -> Self:
+        if self.rows is not None and self.of is not None and self.rows > self.of:
+            raise ValueError(f"rows: {self.rows} are more than of: {self.of}")
+        return self
+
 
 class Data:
     """What a check of the user's is given.
@@ -52,7 +58,13 @@ class Data:
         self._rows = rows
 
     def batches(self, split: str | None = None) -> Iterator[pa.RecordBatch]:
-        """Yield the rows of a split, or of all, as pyarrow.RecordBatch in stored types."""
+        """Yield the rows of a split, or of all, as pyarrow.RecordBatch in stored types.
+
+        Raises:
+            KeyError: a run has no such split; `longhaul validate` has one table, which stands for the training split.
+        """
+        if split not in (None, *self.statistics) and len(self.statistics) > 1:
+            raise KeyError(f"there is no split {split!r}; there are {', '.join(self.statistics)}")
         for name, batch in self._rows() if self._rows else ():
             if split in (None, name):
                 yield batch

@@ -11,6 +11,7 @@ import pytest
 from pipeline.data.table_statistics import table_statistics
 from pipeline.errors import CodeError
 from pipeline.guard.judge import Evidence, judge
+from pipeline.guard.own_checks import own_findings
 from pipeline.guard.policy import Policy, Severity
 from pipeline.lineage.own_code import find_function
 from tests.guard.conftest import schema_of
@@ -62,6 +63,7 @@ def test_nothing_said_is_nothing_found(tmp_path: Path, body: str) -> None:
         ("return ['x']", "my_checks.py:check returned a finding that cannot be read"),
         ("return [{'severity': 'stop', 'found': 'x'}]", "severity: Input should be 'block', 'warn' or 'ignore'"),
         ("return [{'column': 'age'}]", "found: Field required"),
+        ("return [{'found': 'x', 'rows': 9, 'of': 3}]", "rows: 9 are more than of: 3"),
     ],
 )
 def test_what_is_no_finding_is_refused_with_the_users_line(tmp_path: Path, body: str, what: str) -> None:
@@ -69,3 +71,12 @@ def test_what_is_no_finding_is_refused_with_the_users_line(tmp_path: Path, body:
         verdict_of(tmp_path, body)
     assert what in caught.value.what
     assert caught.value.remedy
+
+
+def test_a_split_that_a_run_does_not_have_is_an_error_and_not_an_empty_one(tmp_path: Path) -> None:
+    (tmp_path / "my_checks.py").write_text("def check(data):\n    list(data.batches('trian'))\n")
+    code = find_function("schema.checks[0]", "my_checks.py:check", tmp_path).to_plain()
+    statistics = table_statistics([ROWS])
+    assert own_findings(code, {"train": statistics}, list) == []
+    with pytest.raises(CodeError, match=r"my_checks.py:2, in check: .*\n  KeyError: there is no split 'trian'"):
+        own_findings(code, {"train": statistics, "eval": statistics}, list)
