@@ -37,6 +37,8 @@ SECONDS = {
     "test_suspects.py": 55,
     "test_two_loops.py": 55,
     "test_rollback_meanwhile.py": 40,
+    "test_on_call.py": 35,
+    "test_watch_once.py": 30,
 }
 """Of files that take longer than the number of their tests tells, on two cores: begun last, one process would wait."""
 

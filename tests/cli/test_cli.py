@@ -19,6 +19,7 @@ from pipeline import cli
 from pipeline.config.loading import load
 from pipeline.lineage.runs import RUN_CONTEXT
 from pipeline.lineage.store import open_store
+from tests.captured import called
 from tests.lineage.weeks import cats_document
 
 COMMANDS = (
@@ -108,21 +109,20 @@ def test_the_version_is_that_of_the_distribution() -> None:
     ],
 )
 def test_what_cannot_be_parsed_exits_with_2(arguments: list[str], expected: str) -> None:
-    done = longhaul(*arguments)
-    assert done.returncode == 2
-    assert expected in done.stderr
-    assert "Traceback" not in done.stderr
+    done = called(*arguments)
+    assert done.code == 2
+    assert expected in done.text
+    assert "Traceback" not in done.text
 
 
 @pytest.mark.parametrize("command", ["run", "runs", "show", "lineage", "doctor"])
 def test_a_mistake_of_the_user_is_one_message_with_a_remedy(command: str, tmp_path: Path) -> None:
-    done = longhaul(command, "--config", str(tmp_path / "none.yaml"))
-    assert done.returncode == 2
-    assert done.stderr == (
+    done = called(command, "--config", tmp_path / "none.yaml")
+    assert done.code == 2
+    assert done.text == (
         f"longhaul: {tmp_path}/none.yaml: no such configuration file\n"
         "  Remedy: `longhaul init TABLE --label COLUMN` writes one\n"
     )
-    assert done.stdout == ""
 
 
 def test_a_bug_of_ours_exits_with_70_and_keeps_its_traceback(config_file: Path) -> None:

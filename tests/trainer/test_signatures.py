@@ -202,7 +202,7 @@ def test_any_keras_model_answers_through_the_cpp_loader_as_in_python(
     build: Callable[[], keras.Model], transform_output: tft.TFTransformOutput, tmp_path: Path
 ) -> None:
     model = build()
-    model.compile("adamw", "binary_crossentropy", metrics=["auc"])
+    model.compile(keras.optimizers.SGD(momentum=0.9), "binary_crossentropy", metrics=["auc"])
     rows = {tensor.name: np.ones((8, *tensor.shape[1:]), tensor.dtype) for tensor in model.inputs}
     model.fit(rows, np.arange(8) % 2, verbose=0)
     export(model, transform_output, tmp_path)
