@@ -83,7 +83,7 @@ class Finding:
     @property
     def remedy(self) -> str:
         """What to do besides fixing the data or the rule; "" where there is nothing else."""
-        return remedy_for(self.kind, self.feature)
+        return remedy_for(self.kind, self.feature, self.place)
 
     def without_values(self) -> Finding:
         """Return the same, but for what it says of single values: who corrects them reads it on the page of the run."""

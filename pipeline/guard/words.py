@@ -120,8 +120,16 @@ def title_of(kind: str) -> str:
     return _TITLES.get(kind, _TITLES["unknown_type"])
 
 
-def remedy_for(kind: str, feature: str | None) -> str:
+OF_A_SPAN = {"short_span": "least", "long_span": "most", "empty_span": "", "span_out_of_order": ""}
+"""Kinds of findings about a whole span, with the bound in the policy's `volume` that lets it pass."""
+
+
+def remedy_for(kind: str, feature: str | None, place: str) -> str:
     """Return what to do about it besides fixing the data or the rule; "" where there is nothing else."""
+    if kind in OF_A_SPAN and place.startswith("span "):
+        leave = f"`longhaul drop --{place}` leaves the span out until it is whole (`--back` takes it in again)"
+        bound = OF_A_SPAN[kind]
+        return leave + (f"; `volume: {{{bound}: …}}` in the policy moves the bound" if bound else "")
     if kind not in ("label_leak", "near_label_leak"):
         return ""
     name, argument = shown(feature or ""), as_argument(feature or "")

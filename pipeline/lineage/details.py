@@ -39,14 +39,15 @@ class StepDetails:
 
 
 def rows_by_split(ingestion: Mapping[str, Any]) -> list[str]:
-    """Say how many rows each split has, and of which spans: `train 900 (spans 1 to 9)`.
+    """Say how many rows each split has, and of which spans: `train 900 (spans 1 to 9)`, `eval 90 (span 10)`.
 
     Args:
         ingestion: ExampleGen's summary (`Run.ingestion`).
     """
     spans = ingestion.get("split_spans", {})  # of a table without spans there are none; older runs do not tell
     return [
-        f"{name} {count:,}" + (f" (spans {spans_text(spans[name])})" if name in spans else "")
+        f"{name} {count:,}"
+        + (f" (span{'s' * (len(spans[name]) > 1)} {spans_text(spans[name])})" if name in spans else "")
         for name, count in ingestion["rows"].items()
     ]
 

@@ -20,6 +20,7 @@ from pipeline.config.place import Place
 from pipeline.errors import as_argument
 from pipeline.guard.findings import DataVerdict, Finding
 from pipeline.guard.places import FileRows
+from pipeline.guard.words import OF_A_SPAN
 from pipeline.lineage.artifact_names import APPROVAL
 from pipeline.lineage.runs import Run
 from pipeline.lineage.summary import BLESSED, list_summaries
@@ -220,6 +221,7 @@ def _commands(
 def _edits(blocking: Sequence[Finding]) -> Iterator[tuple[str, str]]:
     """Yield edits of the configuration file."""
     spans = dict.fromkeys(found[1] for one in blocking if (found := _SPAN.search(since(one))))
+    spans |= dict.fromkeys(one.place.removeprefix("span ") for one in blocking if one.kind in OF_A_SPAN)
     if len(spans) == 1:
         why = "leave the span out until it is whole (`--back` takes it in again)"
         yield why, f"drop --span {shlex.quote(next(iter(spans)))}"

@@ -68,7 +68,7 @@ def test_the_window_and_the_split_move_with_the_data(tmp_path: Path, longhaul: C
     assert (plan["new"], plan["late"], plan["corrected"], plan["not_yet"]) == ([20250301, 20250401], [], [], [])
     outcome, run = place.run(*part)
     assert spans_of(run) == plan["splits"] == {"train": [20250101, 20250201, 20250301], "eval": [20250401]}
-    assert "eval 200 (spans 2025-04-01)" in outcome.text
+    assert "eval 200 (span 2025-04-01)" in outcome.text
 
     # A month is corrected: said, and read again.
     arrives(place, "2025-02", seed=1)

@@ -99,7 +99,7 @@ def test_what_the_card_says(run: Run) -> None:
         "Data": not_stated,
         "Predicts": ["purrs (binary)"],
         "Split": ["by time: column born, eval_from 2020-01-01T00:00:00"],
-        "Rows": ["train 9,000 (spans 3), eval 1,200 (spans 4)"],
+        "Rows": ["train 9,000 (span 3), eval 1,200 (span 4)"],
         "Features": ["1: fur"],
         "Settings": ["hidden_units 64-32, seed 13"],
         "Measured on": ["eval, 1,200 rows"],

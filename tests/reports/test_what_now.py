@@ -165,3 +165,19 @@ def test_commands_of_a_page_work_in_any_folder(tmp_path: Path, monkeypatch: pyte
         assert [*options_of(other.root, other.file)] == ["-c", str(file), "-w", str(tmp_path / "other")]
     file.write_text("no: [configuration")
     assert [*options_of(config.root, config.file)] == ["-c", str(file), "-w", str(config.root)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "split", "name", "bound"),
+    [("short_span", "span 5", "5", "least"), ("long_span", "span 20250401", "2025-04-01", "most")],
+)
+def test_a_span_of_odd_size_can_be_left_out_or_allowed(
+    bad: dict[str, tuple[Run, DataVerdict | None]], kind: str, split: str, name: str, bound: str
+) -> None:
+    """Screen and page said only that the data must be fixed, or the schema."""
+    finding = Finding(kind, None, split, f"check: {kind}", "at least 0.5 of the rows of a usual span", "60 rows")
+    assert f"`longhaul drop --span {name}`" in finding.remedy
+    assert f"`volume: {{{bound}: …}}`" in finding.remedy
+    now = what_now(bad["blocked"][0], DataVerdict((finding,), {}), AROUND)
+    assert now is not None
+    assert f"longhaul drop --span {name} -c 'my file.yaml'" in [command.text for command in now.commands]
