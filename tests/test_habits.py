@@ -42,6 +42,13 @@ def test_every_room_has_its_sentence() -> None:
     assert [room.name for room in rooms if f"| `pipeline/{room.name}/` |" not in text] == []
 
 
+def test_long_tests_are_marked_in_their_own_file() -> None:
+    """`make test-all` does not import a file that says neither `long` nor `extra`: see tests/conftest.py."""
+    shared = [file for file in (ROOT / "tests").rglob("*.py") if not file.name.startswith("test_")]
+    marking = [file for file in shared if re.search(r"mark\.(long|extra)\b", file.read_text())]
+    assert marking == [ROOT / "tests" / "conftest.py"]
+
+
 def test_no_file_has_more_than_300_lines() -> None:
     files = [file for package in ("pipeline", "trainer", "schema") for file in (ROOT / package).rglob("*.py")]
     lines = {str(file.relative_to(ROOT)): len(file.read_text().splitlines()) for file in files}
