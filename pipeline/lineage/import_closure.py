@@ -24,6 +24,8 @@ PACKAGES = ("pipeline", "trainer", "schema")
 _DOTTED = re.compile(rf"\b(?:{'|'.join(PACKAGES)})(?:\.\w+)+")
 _MOST_TEXT = 200
 """Longer text names no file."""
+_LEAVES = (ast.Name, ast.expr_context, ast.operator, ast.unaryop, ast.boolop, ast.cmpop)
+"""Nodes with nothing below them that counts: half of all."""
 
 
 @dataclass(frozen=True)
@@ -160,7 +162,9 @@ def _walk(
                 texts.append(child.value)
         elif isinstance(child, ast.Expr) and isinstance(child.value, ast.Constant):
             pass  # a docstring
-        elif isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+        elif isinstance(child, _LEAVES):
+            pass
+        elif isinstance(child, ast.If) and _is_for_types(child.test):
             _walk(ast.Module(child.body, []), package, imports, texts, at_top=False, for_types=True)
             _walk(ast.Module(child.orelse, []), package, imports, texts, at_top=at_top, for_types=for_types)
         else:
@@ -168,6 +172,11 @@ def _walk(
                 texts += _path_in(child)
             is_function = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
             _walk(child, package, imports, texts, at_top=at_top and not is_function, for_types=for_types)
+
+
+def _is_for_types(test: ast.expr) -> bool:
+    """Return whether a condition is `TYPE_CHECKING` of typing, however that is named."""
+    return any(getattr(node, "id", getattr(node, "attr", "")) == "TYPE_CHECKING" for node in ast.walk(test))
 
 
 def _names(node: ast.Import | ast.ImportFrom, package: str) -> list[str]:
