@@ -12,12 +12,15 @@ import subprocess
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pipeline.flights import collect
 from tests.probes import probe_server
+
+if TYPE_CHECKING:
+    from tests.zygote import Zygote
 
 SECONDS = {
     "test_year.py": 200,
@@ -135,6 +138,16 @@ def probes() -> Iterator[str]:
     """The address of tests/probes.py, for `probing_by`."""
     with probe_server() as address:
         yield address
+
+
+@pytest.fixture(scope="session")
+def zygote(probes: str) -> Iterator[Zygote]:
+    """Processes of the command line, each forked from one that has imported TensorFlow."""
+    from tests.zygote import Zygote
+
+    zygote = Zygote(probes=probes)
+    yield zygote
+    zygote.close()
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from pipeline.config.loading import load
 from pipeline.lineage.runs import Run, find_run
 from pipeline.lineage.store import open_store
-from tests.e2e.servers import PostgreSQL
+from tests.e2e.servers import PASSWORD, PostgreSQL
 from tests.place import Outcome
 from tests.receiver import Receiver
 from tests.zygote import Zygote
@@ -65,7 +65,7 @@ class Job:
         if words[0] == "longhaul":
             os.chdir(self.folder)
             url = self.server.url if self.server else ""
-            faults, self.faults = self.faults, []
+            faults, self.faults = [["set_environment", "LONGHAUL_METADATA_PASSWORD", PASSWORD], *self.faults], []
             called = self.longhaul(*(url if "://" in word else word for word in words[1:]), faults=faults)
             return Outcome(128 - called.code, called.text) if called.code < 0 else called  # as a shell has it
         path = f"{self.tools}:{Path(sys.executable).parent}:{os.environ['PATH']}"

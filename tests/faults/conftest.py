@@ -12,10 +12,11 @@ from tests.zygote import Zygote
 
 
 @pytest.fixture(scope="session")
-def zygote() -> Iterator[Zygote]:
-    zygote = Zygote()
-    yield zygote
-    zygote.close()
+def second_zygote(zygote: Zygote) -> Iterator[Zygote]:
+    """For a command beside one of the first."""
+    twin = zygote.twin()
+    yield twin
+    twin.close()
 
 
 @pytest.fixture(scope="session")

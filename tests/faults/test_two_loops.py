@@ -7,7 +7,6 @@ import json
 import os
 import signal
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -27,13 +26,6 @@ from tests.zygote import Zygote
 pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(2400)]
 STRIDE = 9
 """Changes of files and records between the moments at which a loop is killed."""
-
-
-@pytest.fixture(scope="module")
-def other_zygote() -> Iterator[Zygote]:
-    zygote = Zygote()
-    yield zygote
-    zygote.close()
 
 
 class Two:
@@ -89,11 +81,11 @@ def children_of(process: int) -> str:
     return file.read_text() if file.exists() else ""
 
 
-def test_nothing_is_lost_and_nothing_done_twice(zygote: Zygote, other_zygote: Zygote, tmp_path: Path) -> None:
+def test_nothing_is_lost_and_nothing_done_twice(zygote: Zygote, second_zygote: Zygote, tmp_path: Path) -> None:
     place = Place(tmp_path, zygote, two_spans(tmp_path, new_span=True))
     assert place.run()[0].code == 0
     champion = str(newest_manifest(place.serving).version)  # type: ignore[union-attr]
-    two, live = Two(place, (zygote, other_zygote)), Live(place)
+    two, live = Two(place, (zygote, second_zygote)), Live(place)
     live.answer(400, champion, 0.5)
     write_span(tmp_path, 3)
 
