@@ -127,8 +127,8 @@ OF_A_SPAN = {"short_span": "least", "long_span": "most", "empty_span": "", "span
 def remedy_for(kind: str, feature: str | None, place: str) -> str:
     """Return what to do about it besides fixing the data or the rule; "" where there is nothing else."""
     if kind in OF_A_SPAN and place.startswith("span "):
-        leave = f"`longhaul drop --{place}` leaves the span out until it is whole (`--back` takes it in again)"
-        bound = OF_A_SPAN[kind]
+        bound, span = OF_A_SPAN[kind], place.removeprefix("span ")
+        leave = f"`longhaul drop --span {span}` leaves the span out until it is whole (`--back` takes it in again)"
         return leave + (f"; `volume: {{{bound}: …}}` in the policy moves the bound" if bound else "")
     if kind not in ("label_leak", "near_label_leak"):
         return ""
