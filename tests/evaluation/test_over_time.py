@@ -195,7 +195,7 @@ def test_a_column_of_times_goes_before_the_span() -> None:
     (batch,) = with_span([days], 7)
     for when, periods in (("left", [("day", 16013), ("day", 16014)]), (None, [(SPAN, 7)])):
         scoring = _ScoreAndAddUp(
-            tfma.EvalConfig(model_specs=[{}]), {}, "binary", KeepSample("binary", 1, 1), when, False
+            tfma.EvalConfig(model_specs=[{}]), {}, "binary", KeepSample("binary", 1, 1), when, False, ()
         )
         assert [key for key, _ in scoring._periods(batch)] == periods
         assert [key for key, _ in scoring._periods(days)] == (periods if when else [])
