@@ -68,8 +68,8 @@ class _FromTheEnd(pytest.Dir):
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Import no file of which no test is wanted: `make test` needs none whose tests are all long, nor `make test-all`
-    one that has no long test. Half the time of collecting goes to imports."""
+    """Import only files with a test that is wanted: `make test` skips those whose tests are all long, `make test-all`
+    those without a long test. Imports take half the time of collecting."""
     wanted = config.option.markexpr
     if wanted not in ("not long", "long") or not collection_path.match("test_*.py"):
         return None

@@ -53,7 +53,7 @@ def convert(network: keras.Model, how: str) -> bytes:
 def _with_float16(content: bytes) -> bytes:
     """Store what `trainer.quantize` rounds as float16, which operators of the file unpack.
 
-    The converter would round the others, too: among them the edges of bins, of which a network asks most precision.
+    The converter would round all others, too. Those include the edges of bins, which need the most precision.
     """
     from tensorflow.lite.python import schema_py_generated as schema
     from tensorflow.lite.tools import flatbuffer_utils

@@ -39,7 +39,7 @@ class StepDetails:
 
 
 def rows_by_split(ingestion: Mapping[str, Any]) -> list[str]:
-    """Say how many rows each split has, and of which spans: `train 900 (spans 1 to 9)`, `eval 90 (span 10)`.
+    """Return a text for each split with its rows and spans: `train 900 (spans 1 to 9)`, `eval 90 (span 10)`.
 
     Args:
         ingestion: ExampleGen's summary (`Run.ingestion`).

@@ -66,7 +66,7 @@ def package_versions() -> dict[str, str]:
 
 @functools.cache
 def _version(package: str) -> str:
-    """Return what this process imports, whatever is installed later."""
+    """Return a package's version, read once: a package that is installed later is not imported here."""
     return importlib.metadata.version(package)
 
 

@@ -44,11 +44,12 @@ def training_sentence(verdict: dict[str, Any]) -> str:
 def bound_sentences(verdict: dict[str, Any]) -> list[str]:
     """Say of each metric whose value `may_lose` is measured from, where the configuration names other models, too."""
     against = verdict.get("against", CHAMPION)
+    if against == CHAMPION:
+        return []
     return [
         f"may_lose of {metric} is measured from {bound['model']}, which has {bound['value']:.4f} on these rows "
         f"(evaluation.against: {against})"
         for metric, bound in verdict.get("bounds", {}).items()
-        if against != CHAMPION
     ]
 
 

@@ -29,7 +29,7 @@ _SHRINK = 1e-6
 
 
 class Estimate(NamedTuple):
-    """A metric that nobody has measured yet, its standard error, and how many errors tell the latter (Student's t)."""
+    """An estimate of a metric, its standard error, and the number of errors behind that (for Student's t)."""
 
     value: float
     error: float

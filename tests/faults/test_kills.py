@@ -38,7 +38,7 @@ def test_a_run_that_is_killed_again_and_again_comes_to_the_same_result(place: Pl
             on_record = moment_before != "after" and before not in LOOK_UPS  # which begin and end in one
             assert (before in killed_in(outcome)) == on_record, outcome.text
         statuses = [run.status for run in list_runs(place.store, place.name)]
-        assert statuses == ["died", *["interrupted"] * number]  # the first of which nobody has written down yet
+        assert statuses == ["died", *["interrupted"] * number]  # the newest one's end is not recorded yet
         place.check_records()
     outcome = place.call("resume")
     assert outcome.code == 0, outcome.text
